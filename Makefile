@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+# Nexus: one non-recursive GNU Makefile.
+#
+#   make               the five programs in bin/, everything else in build/
+#   make demo          profile -> plan -> serve -> route -> bench on the shipped video
+#   make check         all tests; ends with "N passed, N failed, N skipped"
+#   make lint          formatting, layering, sizes, man pages, shell scripts
+#   make check-san     the tests under AddressSanitizer + UBSan, and the threaded part under TSan
+#   make install DESTDIR= PREFIX=/usr/local
+#
+# Variables: MODE=release|debug|asan|ubsan|tsan, V=1 (show commands), DEV=1 (-Werror).
+
+MODE   ?= release
+V      ?= 0
+DEV    ?= 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC     ?= gcc
+VERSION := 0.1.0
+
+ifeq ($(filter $(MODE),release debug asan ubsan tsan),)
+$(error MODE must be one of release, debug, asan, ubsan, tsan)
+endif
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+Q := $(if $(filter 1,$(V)),,@)
+B := build/$(MODE)
+
+# ---- the parts: a library a folder, and what each may use (lower never includes higher) ------
+
+MODULES := core cli json stats formats model media vision profile sched dispatch engine net serve route bench
+DEPS_core     :=
+DEPS_cli      := core
+DEPS_json     := core
+DEPS_stats    := core
+DEPS_formats  := json core
+DEPS_model    := formats json core
+DEPS_media    := core
+DEPS_vision   := formats json core
+DEPS_engine   := model formats json core
+DEPS_profile  := engine model formats json core
+DEPS_sched    := formats json core
+DEPS_dispatch := core
+DEPS_net      := stats json core
+DEPS_serve    := net engine dispatch vision media stats profile model formats json cli core
+DEPS_route    := net vision media stats formats json cli core
+DEPS_bench    := net vision media stats formats json cli core
+
+TOOLS := profile plan serve route bench
+TOOL_DEPS_profile := profile engine model formats json cli core
+TOOL_DEPS_plan    := sched formats json cli core
+TOOL_DEPS_serve   := serve $(DEPS_serve)
+TOOL_DEPS_route   := route model $(DEPS_route)
+TOOL_DEPS_bench   := bench model $(DEPS_bench)
+
+# ---- libraries the project stands on: pkg-config first, the plain -l name otherwise ----------
+
+pc_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
+pc_libs   = $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2))
+
+LIBS_core  := $(call pc_libs,libcrypto,-lcrypto) -lm
+LIBS_json  := -ljq -lm
+LIBS_model := $(call pc_libs,libprotobuf-c,-lprotobuf-c) $(call pc_libs,libarchive,-larchive)
+LIBS_net   := $(call pc_libs,libuv,-luv) $(call pc_libs,zlib,-lz)
+LIBS_engine := -ldl -lpthread
+LIBS_media := -ldl
+LIBS_serve := -lpthread
+LIBS_check := $(call pc_libs,check,-lcheck -lsubunit -lrt -lpthread)
+CFLAGS_check := $(call pc_cflags,check)
+LIBS_av    := $(call pc_libs,libavformat libavcodec libswscale libavutil,-lavformat -lavcodec -lswscale -lavutil)
+CFLAGS_av  := $(call pc_cflags,libavformat libavcodec libswscale libavutil)
+LIBS_dnnl  := -ldnnl -lpthread -lm
+
+# ---- flags -----------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-prototypes \
+	-Wstrict-prototypes -Wold-style-definition -Wundef -Wformat=2 -Wno-sign-conversion \
+	$(if $(findstring clang,$(CC)),,-Wjump-misses-init) $(if $(filter 1,$(DEV)),-Werror)
+# Programs of a source tree are in bin/ (one mode) or build/MODE/bin (any mode).
+DEFS := -D_GNU_SOURCE -DNX_VERSION='"$(VERSION)"' \
+	-DNX_BUILD_PLUGIN_DIR='"../build/$(MODE)/lib/nexus"'
+OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DNX_SANITIZE
+OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined -DNX_SANITIZE
+OPT_tsan    := -O1 -g -fsanitize=thread -DNX_SANITIZE
+CFLAGS ?=
+LDFLAGS ?=
+ALL_CFLAGS  := -std=c17 -MMD -MP -fPIC $(WARN) $(DEFS) $(OPT_$(MODE)) -Isrc -I$(B)/gen $(CFLAGS)
+ALL_LDFLAGS := $(OPT_$(MODE)) -Wl,-z,relro,-z,now $(LDFLAGS)
+
+.PHONY: all
+all: programs
+
+# ---- generated and foreign sources -----------------------------------------------------------
+
+# ONNX's message definitions are Debian's libonnx-dev; the C for them is made here.
+ONNX_PROTO_DIR ?= /usr/include/onnx
+ONNX_PB := $(B)/gen/onnx.pb-c
+$(ONNX_PB).c $(ONNX_PB).h &: $(ONNX_PROTO_DIR)/onnx.proto
+	@mkdir -p $(@D)
+	@echo "  PROTO   $@"
+	$(Q)protoc-c --c_out=$(B)/gen -I$(ONNX_PROTO_DIR) $<
+
+# The HTTP/1.1 parser is llhttp, whose C sources Debian ships in node-llhttp.
+LLHTTP_DIR ?= /usr/share/llhttp
+LLHTTP_INC ?= /usr/share/include/llhttp
+LLHTTP_OBJ := $(patsubst %,$(B)/obj/llhttp/%.o,llhttp api http)
+$(B)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) -std=c17 -O2 -fPIC -w -I$(LLHTTP_INC) -c $< -o $@
+
+# ---- objects, archives -----------------------------------------------------------------------
+
+# Objects depend on this stamp, which changes when compiler or flags do.
+FLAGS_STAMP := $(B)/flags
+FLAGS_TEXT  := $(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS)
+$(shell mkdir -p $(B); printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $(FLAGS_STAMP) || \
+	printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' > $(FLAGS_STAMP))
+
+$(B)/obj/%.o: src/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(ALL_CFLAGS) $(OBJ_CFLAGS) -c $< -o $@
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -w -c $< -o $@
+
+objs = $(patsubst src/%.c,$(B)/obj/%.o,$(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c)))
+
+define module_rules
+OBJS_$(1) := $(call objs,$(1))
+$(B)/lib/$(1).a: $$(OBJS_$(1)) $$(EXTRA_OBJS_$(1))
+	@mkdir -p $$(@D)
+	@echo "  AR      $$@"
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+EXTRA_OBJS_model := $(B)/obj/gen/onnx.pb-c.o
+EXTRA_OBJS_net   := $(LLHTTP_OBJ)
+# media/av is the loadable half of media: it alone sees libav*.
+$(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+OBJS_media := $(patsubst src/%.c,$(B)/obj/%.o,$(sort $(wildcard src/media/*.c)))
+$(call objs,model): $(ONNX_PB).h
+$(call objs,net): OBJ_CFLAGS := -I$(LLHTTP_INC)
+$(call objs,media/av): OBJ_CFLAGS := $(CFLAGS_av) -fvisibility=hidden
+$(call objs,plugins): OBJ_CFLAGS := -fvisibility=hidden
+
+archives = $(patsubst %,$(B)/lib/%.a,$(1))
+libs     = $(foreach m,$(1),$(LIBS_$(m)))
+
+# ---- plugins: shared objects that see nothing of the host but plugins/plugin.h -----------------
+
+PLUGIN_DIR := $(B)/lib/nexus
+PLUGINS := $(PLUGIN_DIR)/cpu.so $(PLUGIN_DIR)/sim.so $(PLUGIN_DIR)/media.so
+# The stateless parts of core and model that a device plugin may use are linked into it.
+PLUGIN_ARCHIVES := $(call archives,model formats json core)
+
+define plugin_rule
+$(PLUGIN_DIR)/$(1).so: $(2) $(3)
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$$(Q)$$(CC) -shared $$(ALL_LDFLAGS) -o $$@ $(2) -Wl,--start-group $(3) -Wl,--end-group \
+		-Wl,--exclude-libs,ALL -Wl,--as-needed $(4)
+endef
+$(eval $(call plugin_rule,cpu,$(call objs,plugins/cpu),$(PLUGIN_ARCHIVES),$(LIBS_dnnl) $(call libs,model formats json core)))
+$(eval $(call plugin_rule,sim,$(call objs,plugins/sim),$(PLUGIN_ARCHIVES),$(call libs,model formats json core)))
+$(eval $(call plugin_rule,media,$(call objs,media/av),$(call archives,core),$(LIBS_av) $(LIBS_core)))
+.PHONY: plugins
+plugins: $(PLUGINS)
+
+# ---- programs --------------------------------------------------------------------------------
+
+PROGRAMS := $(patsubst %,$(B)/bin/nexus-%,$(TOOLS))
+define tool_rule
+$(B)/bin/nexus-$(1): $(call objs,nexus-$(1)) $(call archives,$(TOOL_DEPS_$(1)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $(call objs,nexus-$(1)) -Wl,--start-group \
+		$(call archives,$(TOOL_DEPS_$(1))) -Wl,--end-group $(sort $(call libs,$(TOOL_DEPS_$(1))))
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+# bin/ always holds what was built last, whatever the mode.
+.PHONY: programs
+programs: $(PROGRAMS) $(PLUGINS)
+	@mkdir -p bin
+	@for p in $(TOOLS); do cmp -s $(B)/bin/nexus-$$p bin/nexus-$$p || \
+		{ rm -f bin/nexus-$$p; cp $(B)/bin/nexus-$$p bin/nexus-$$p; }; done
+
+# ---- tests -----------------------------------------------------------------------------------
+
+# tests/unit/MODULE/test_*.c: one program each, linked with that module and what it may use.
+UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRCS))
+define unit_rule
+$(B)/tests/$(1)/test_%: tests/unit/$(1)/test_%.c tests/lib/unit.h $(call archives,$(1) $(DEPS_$(1))) $(FLAGS_STAMP)
+	@mkdir -p $$(@D)
+	@echo "  TEST    $$@"
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(CFLAGS_check) -Wno-gnu-zero-variadic-macro-arguments -Itests/lib $$(ALL_LDFLAGS) -o $$@ $$< \
+		-Wl,--start-group $(call archives,$(1) $(DEPS_$(1))) -Wl,--end-group \
+		$(sort $(call libs,$(1) $(DEPS_$(1)))) $$(LIBS_check)
+endef
+$(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
+
+.PHONY: check unit
+unit: $(UNIT_BINS) plugins
+check: all $(UNIT_BINS)
+	@sh tests/run.sh $(B)
+
+-include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	rm -rf build bin/nexus-*

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A model as users hand it in: an ONNX file, or a bundle (tar.zst, tar.gz, zip: model.onnx,
+ * manifest.json, labels), read with libarchive in memory and never unpacked to disk.
+ */
+#ifndef NX_MODEL_MODEL_H
+#define NX_MODEL_MODEL_H
+
+#include "core/digest.h"
+#include "formats/manifest.h"
+#include "model/graph.h"
+
+struct nx_model {
+	char *name;                    /* the manifest's, else the file's without its suffix */
+	char *path;                    /* where it was read from */
+	char digest[NX_DIGEST_SIZE];   /* of the ONNX bytes */
+	struct nx_graph *graph;        /* open in its batch */
+	struct nx_manifest *manifest;  /* never NULL: a bare ONNX file has one with kind tensor */
+};
+
+/* Loads 'path'.  NX_ENOINPUT if missing, NX_EDATA if damaged or hostile (names that leave the
+ * bundle, sizes over the caps), NX_EUNSUPP with all unsupported operators named. */
+int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err);
+
+/* The same from memory; 'source' names it in messages ("x.onnx" or "x.tar.gz" decides nothing:
+ * the bytes do). For fuzzing and tests. */
+int nx_model_load_bytes(const void *data, size_t len, const char *source, struct nx_model **out,
+	struct nx_err *err);
+
+/* Finds model 'name' in the folders of 'dirs' ("DIR[:DIR]") as NAME.onnx, NAME.tar.zst,
+ * NAME.tar.gz or NAME.zip; a new string in *path, or NX_ENOTFOUND naming the folders. */
+int nx_model_find(const char *name, const char *dirs, char **path, struct nx_err *err);
+
+void nx_model_free(struct nx_model **m);
+
+/* Rows-per-request view of input/output i: the shape with a leading -1 for the batch. */
+void nx_model_row_shape(const struct nx_model *m, bool output, size_t i, struct nx_shape *shape);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract between the engine and a device plugin: the only header both see besides the
+ * graph.  A plugin is a shared object with one exported symbol, nx_plugin_entry, loaded with
+ * RTLD_NOW | RTLD_LOCAL from the plugin folder beside the program (never from the current
+ * directory).  All calls return 0 or -NX_E… and fill *err; no call aborts, prints or exits.
+ *
+ * Compatibility: 'abi' must match; 'size' lets the table grow at its end.
+ */
+#ifndef NX_PLUGINS_PLUGIN_H
+#define NX_PLUGINS_PLUGIN_H
+
+#include "core/err.h"
+#include "model/graph.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NX_PLUGIN_ABI    1u
+#define NX_PLUGIN_SYMBOL "nx_plugin_entry"
+
+struct nx_plugin_device; /* an open device; one thread at a time may compile on it */
+struct nx_plugin_exec;   /* a graph compiled for one batch size; one thread at a time may run it */
+
+/* What a plugin says of a device. */
+struct nx_device_info {
+	char name[128];          /* the device *type* profiles carry: "NVIDIA H200", CPU model name */
+	char spec[64];           /* what -d takes: "cpu", "cuda:0", "sim" */
+	char precision[16];      /* what it computes in by default: "fp32", "fp16" */
+	uint64_t memory_bytes;   /* total; 0 unknown */
+	int threads_max;         /* cores a CPU device may use; 1 elsewhere */
+	/* Rows per executable that run fastest on this device: a batch is cut into pieces of at
+	 * most this many rows (CPUs), 0 where a batch runs whole, padded up (GPUs, sim). */
+	int micro_batch;
+};
+
+/* What the host gives a plugin: nothing else of the host may be called. */
+struct nx_host {
+	size_t size;
+	void (*log)(int level, const char *text); /* enum nx_log_level */
+	uint64_t (*now_ns)(void);
+};
+
+/* How to compile.  'cost' is only for devices that run nothing (sim). */
+struct nx_compile_opts {
+	size_t size;
+	const char *precision;   /* NULL: the device's default */
+	const char *model;       /* name, for messages and caches */
+	const char *digest;
+	const double *cost_ms;   /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */
+	size_t n_cost;
+};
+
+struct nx_plugin_memory {
+	uint64_t weights_bytes;      /* held once per model, however many executables */
+	uint64_t activations_bytes;  /* of this executable */
+};
+
+struct nx_plugin {
+	uint32_t abi; /* NX_PLUGIN_ABI */
+	size_t size;  /* sizeof(struct nx_plugin) when the plugin was built */
+	const char *name; /* "cpu", "cuda", "sim" */
+	const char *options_help; /* what may follow the colon in -d, for --help; one line or NULL */
+
+	/* Devices present: fills up to 'max' infos, returns how many there are (0 is no error). */
+	int (*list)(const struct nx_host *host, struct nx_device_info *infos, int max,
+		struct nx_err *err);
+	/* Opens "cpu", "cpu:threads=2", "cuda:0", "sim:alpha=1,beta=5": args is what follows the
+	 * colon or "". */
+	int (*open)(const struct nx_host *host, const char *args, struct nx_plugin_device **dev,
+		struct nx_device_info *info, struct nx_err *err);
+	void (*close)(struct nx_plugin_device **dev);
+
+	/* Compiles a closed graph (nx_graph_specialize).  The graph may be freed afterwards; its
+	 * constants stay alive through their pool.  Executables of one model on one device share
+	 * packed weights (found by the constants' addresses).  NX_EUNSUPP names all operators that
+	 * cannot run.  sim accepts graph == NULL. */
+	int (*compile)(struct nx_plugin_device *dev, const struct nx_graph *graph, int64_t batch,
+		const struct nx_compile_opts *opts, struct nx_plugin_exec **exec, struct nx_err *err);
+	void (*exec_free)(struct nx_plugin_exec **exec);
+
+	/* Runs one batch and returns when it is done.  in[i] and out[i] are host memory, dense row
+	 * major, of the graph's input and output shapes, in graph order. */
+	int (*run)(struct nx_plugin_exec *exec, const void *const *in, void *const *out,
+		struct nx_err *err);
+	void (*memory)(const struct nx_plugin_exec *exec, struct nx_plugin_memory *mem);
+};
+
+typedef const struct nx_plugin *nx_plugin_entry_fn(void);
+
+/* For a plugin's source file: NX_PLUGIN_EXPORT const struct nx_plugin *nx_plugin_entry(void). */
+#define NX_PLUGIN_EXPORT __attribute__((visibility("default")))
+
+#endif
