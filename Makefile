@@ -40,22 +40,22 @@ DEPS_stats    := core
 DEPS_formats  := json core
 DEPS_model    := formats json core
 DEPS_media    := core
-DEPS_vision   := formats json core
+DEPS_vision   := model media formats json core
 DEPS_engine   := model formats json core
 DEPS_profile  := engine model formats json core
 DEPS_sched    := formats json core
 DEPS_dispatch := core
-DEPS_net      := stats json core
+DEPS_net      := model formats stats json core
 DEPS_serve    := net engine dispatch vision media stats profile model formats json cli core
-DEPS_route    := net vision media stats formats json cli core
-DEPS_bench    := net vision media stats formats json cli core
+DEPS_route    := net vision media stats model formats json cli core
+DEPS_bench    := net vision media stats model formats json cli core
 
 TOOLS := profile plan serve route bench
 TOOL_DEPS_profile := profile engine model formats json cli core
 TOOL_DEPS_plan    := sched formats json cli core
 TOOL_DEPS_serve   := serve $(DEPS_serve)
-TOOL_DEPS_route   := route model $(DEPS_route)
-TOOL_DEPS_bench   := bench model $(DEPS_bench)
+TOOL_DEPS_route   := route $(DEPS_route)
+TOOL_DEPS_bench   := bench $(DEPS_bench)
 
 # ---- libraries the project stands on: pkg-config first, the plain -l name otherwise ----------
 
