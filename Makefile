@@ -34,7 +34,7 @@ B := build/$(MODE)
 
 MODULES := core cli json stats formats model media vision profile sched dispatch engine net serve route bench
 DEPS_core     :=
-DEPS_cli      := core
+DEPS_cli      := json core
 DEPS_json     := core
 DEPS_stats    := core
 DEPS_formats  := json core

@@ -10,8 +10,8 @@
 #define NX_NS_PER_MS 1000000ull
 #define NX_NS_PER_S  1000000000ull
 
-uint64_t nx_now_ns(void);            /* CLOCK_MONOTONIC */
-void nx_sleep_until_ns(uint64_t t);  /* returns at t or at once if t has passed */
+uint64_t nx_now_ns(void);           /* CLOCK_MONOTONIC */
+void nx_sleep_until_ns(uint64_t t); /* returns at t or at once if t has passed */
 
 /* Now as RFC 3339 UTC ("2026-11-22T17:00:00Z", 20 characters and a NUL).  $SOURCE_DATE_EPOCH
  * pins it, so that output can be compared byte for byte. */

@@ -9,13 +9,20 @@ static const struct {
 	int exit_status;
 	int http_status;
 } err_table[NX_ECODES] = {
-	[NX_OK] = { 0, 200 },	     [NX_ENO] = { 1, 400 },
-	[NX_EUSAGE] = { 64, 400 },   [NX_EDATA] = { 65, 400 },
-	[NX_ENOINPUT] = { 66, 404 }, [NX_EUNAVAIL] = { 69, 503 },
-	[NX_ESOFTWARE] = { 70, 500 },[NX_EOS] = { 71, 500 },
-	[NX_ECREATE] = { 73, 500 },  [NX_EIO] = { 74, 500 },
-	[NX_ETEMP] = { 75, 503 },    [NX_ECONFIG] = { 78, 500 },
-	[NX_ENOTFOUND] = { 66, 404 },[NX_EUNSUPP] = { 65, 501 },
+	[NX_OK] = { 0, 200 },
+	[NX_ENO] = { 1, 400 },
+	[NX_EUSAGE] = { 64, 400 },
+	[NX_EDATA] = { 65, 400 },
+	[NX_ENOINPUT] = { 66, 404 },
+	[NX_EUNAVAIL] = { 69, 503 },
+	[NX_ESOFTWARE] = { 70, 500 },
+	[NX_EOS] = { 71, 500 },
+	[NX_ECREATE] = { 73, 500 },
+	[NX_EIO] = { 74, 500 },
+	[NX_ETEMP] = { 75, 503 },
+	[NX_ECONFIG] = { 78, 500 },
+	[NX_ENOTFOUND] = { 66, 404 },
+	[NX_EUNSUPP] = { 65, 501 },
 	[NX_ELATE] = { 1, 503 },
 };
 

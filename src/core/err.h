@@ -35,7 +35,10 @@ struct nx_err {
 	char msg[1000];
 };
 
-#define NX_ERR_INIT { 0, "" }
+#define NX_ERR_INIT   \
+	{             \
+		0, "" \
+	}
 
 /* Fills 'err' with 'code' and a printf-style message; returns -code, so that a failing function
  * can end with `return nx_err_set(err, NX_EDATA, "…")`.  'err' may not be NULL. */
@@ -53,7 +56,7 @@ int nx_err_http_status(int code);
 
 /* A broken invariant of our own: prints file and line and aborts.  Never for input. */
 noreturn void nx_bug_at(const char *file, int line, const char *what);
-#define NX_BUG(what) nx_bug_at(__FILE__, __LINE__, (what))
+#define NX_BUG(what)    nx_bug_at(__FILE__, __LINE__, (what))
 #define NX_ASSERT(cond) ((cond) ? (void)0 : nx_bug_at(__FILE__, __LINE__, #cond))
 
 #endif

@@ -34,7 +34,8 @@ static int read_all(int fd, const char *name, size_t cap, struct nx_buf *out, st
 		out->len += (size_t)n;
 		out->data[out->len] = '\0';
 		if (out->len - start > cap)
-			return nx_err_set(err, NX_EDATA, "'%s' is larger than %zu bytes", name, cap);
+			return nx_err_set(
+				err, NX_EDATA, "'%s' is larger than %zu bytes", name, cap);
 	}
 }
 
@@ -45,8 +46,7 @@ int nx_fs_read(const char *path, size_t cap, struct nx_buf *out, struct nx_err *
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return nx_err_set(
-			err, NX_ENOINPUT, "cannot open '%s': %s", path, strerror(errno));
+		return nx_err_set(err, NX_ENOINPUT, "cannot open '%s': %s", path, strerror(errno));
 	int rc = read_all(fd, path, cap, out, err);
 	close(fd);
 	return rc;
@@ -72,8 +72,7 @@ static int write_in_place(const char *path, const void *data, size_t len, struct
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return nx_err_set(
-			err, NX_ECREATE, "cannot open '%s': %s", path, strerror(errno));
+		return nx_err_set(err, NX_ECREATE, "cannot open '%s': %s", path, strerror(errno));
 	int rc = write_all(fd, data, len);
 	int e = errno;
 	close(fd);
@@ -87,8 +86,7 @@ static int write_and_rename(
 	umask(mask);
 	int fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
-		return nx_err_set(
-			err, NX_ECREATE, "cannot create '%s': %s", path, strerror(errno));
+		return nx_err_set(err, NX_ECREATE, "cannot create '%s': %s", path, strerror(errno));
 	if (write_all(fd, data, len) || fchmod(fd, 0666 & ~mask) || fsync(fd)) {
 		int e = errno;
 		close(fd);

@@ -12,9 +12,9 @@ struct nx_rng {
 /* xoshiro256** by Blackman and Vigna, seeded by splitmix64 (prng.di.unimi.it). */
 void nx_rng_init(struct nx_rng *r, uint64_t seed);
 uint64_t nx_rng_u64(struct nx_rng *r);
-double nx_rng_uniform(struct nx_rng *r);              /* in [0, 1) */
-uint64_t nx_rng_below(struct nx_rng *r, uint64_t n);  /* in [0, n), n > 0 */
-double nx_rng_exp(struct nx_rng *r);                  /* exponential of mean 1 */
-double nx_rng_normal(struct nx_rng *r);               /* standard normal (Box-Muller) */
+double nx_rng_uniform(struct nx_rng *r);             /* in [0, 1) */
+uint64_t nx_rng_below(struct nx_rng *r, uint64_t n); /* in [0, n), n > 0 */
+double nx_rng_exp(struct nx_rng *r);                 /* exponential of mean 1 */
+double nx_rng_normal(struct nx_rng *r);              /* standard normal (Box-Muller) */
 
 #endif

@@ -80,7 +80,8 @@ int nx_units_parse_bytes(const char *text, uint64_t *bytes, struct nx_err *err)
 	double value;
 
 	if (parse(text, units, NX_ARRAY_LEN(units), &value) || value >= 0x1p63)
-		return nx_err_set(err, NX_EUSAGE, "'%s' is no size (write 4096, 64MiB, 1.5G)", text);
+		return nx_err_set(
+			err, NX_EUSAGE, "'%s' is no size (write 4096, 64MiB, 1.5G)", text);
 	*bytes = (uint64_t)value;
 	return 0;
 }
