@@ -13,6 +13,7 @@
 #include "core/err.h"
 #include "model/graph.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,14 +25,18 @@ struct nx_plugin_exec;   /* a graph compiled for one batch size; one thread at a
 
 /* What a plugin says of a device. */
 struct nx_device_info {
-	char name[128];          /* the device *type* profiles carry: "NVIDIA H200", CPU model name */
-	char spec[64];           /* what -d takes: "cpu", "cuda:0", "sim" */
-	char precision[16];      /* what it computes in by default: "fp32", "fp16" */
-	uint64_t memory_bytes;   /* total; 0 unknown */
-	int threads_max;         /* cores a CPU device may use; 1 elsewhere */
+	char name[128];        /* the device *type* profiles carry: "NVIDIA H200", CPU model name */
+	char spec[64];         /* what -d takes: "cpu", "cuda:0", "sim" */
+	char precision[16];    /* what it computes in by default: "fp32", "fp16" */
+	uint64_t memory_bytes; /* total; 0 unknown */
+	int threads_max;       /* cores a CPU device may use; 1 elsewhere */
+	int threads;           /* executables the engine runs side by side; at least 1 */
 	/* Rows per executable that run fastest on this device: a batch is cut into pieces of at
-	 * most this many rows (CPUs), 0 where a batch runs whole, padded up (GPUs, sim). */
+	 * most this many rows (CPUs), 0 where a batch runs whole, padded up (GPUs). */
 	int micro_batch;
+	/* Runs nothing, so that an executable costs nothing: there is one for every batch size,
+	 * and compile gets the graph of one row (or NULL) whatever the batch. */
+	bool simulated;
 };
 
 /* What the host gives a plugin: nothing else of the host may be called. */
@@ -44,23 +49,24 @@ struct nx_host {
 /* How to compile.  'cost' is only for devices that run nothing (sim). */
 struct nx_compile_opts {
 	size_t size;
-	const char *precision;   /* NULL: the device's default */
-	const char *model;       /* name, for messages and caches */
+	const char *precision; /* NULL: the device's default */
+	const char *model;     /* name, for messages and caches */
 	const char *digest;
-	const double *cost_ms;   /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */
+	const double *cost_ms; /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */
 	size_t n_cost;
 };
 
 struct nx_plugin_memory {
-	uint64_t weights_bytes;      /* held once per model, however many executables */
-	uint64_t activations_bytes;  /* of this executable */
+	uint64_t weights_bytes;     /* held once per model, however many executables */
+	uint64_t activations_bytes; /* of this executable */
 };
 
 struct nx_plugin {
-	uint32_t abi; /* NX_PLUGIN_ABI */
-	size_t size;  /* sizeof(struct nx_plugin) when the plugin was built */
+	uint32_t abi;     /* NX_PLUGIN_ABI */
+	size_t size;      /* sizeof(struct nx_plugin) when the plugin was built */
 	const char *name; /* "cpu", "cuda", "sim" */
-	const char *options_help; /* what may follow the colon in -d, for --help; one line or NULL */
+	/* What may follow the colon in -d, for --help: one line or NULL. */
+	const char *options_help;
 
 	/* Devices present: fills up to 'max' infos, returns how many there are (0 is no error). */
 	int (*list)(const struct nx_host *host, struct nx_device_info *infos, int max,
@@ -71,12 +77,13 @@ struct nx_plugin {
 		struct nx_device_info *info, struct nx_err *err);
 	void (*close)(struct nx_plugin_device **dev);
 
-	/* Compiles a closed graph (nx_graph_specialize).  The graph may be freed afterwards; its
-	 * constants stay alive through their pool.  Executables of one model on one device share
-	 * packed weights (found by the constants' addresses).  NX_EUNSUPP names all operators that
-	 * cannot run.  sim accepts graph == NULL. */
+	/* Compiles a closed graph (nx_graph_specialize), which must outlive the executable: steps
+	 * point into its nodes and constants.  Executables of one model on one device share packed
+	 * weights (found by the constants' addresses).  NX_EUNSUPP names all operators that cannot
+	 * run.  Only simulated devices accept graph == NULL. */
 	int (*compile)(struct nx_plugin_device *dev, const struct nx_graph *graph, int64_t batch,
-		const struct nx_compile_opts *opts, struct nx_plugin_exec **exec, struct nx_err *err);
+		const struct nx_compile_opts *opts, struct nx_plugin_exec **exec,
+		struct nx_err *err);
 	void (*exec_free)(struct nx_plugin_exec **exec);
 
 	/* Runs one batch and returns when it is done.  in[i] and out[i] are host memory, dense row
@@ -84,6 +91,10 @@ struct nx_plugin {
 	int (*run)(struct nx_plugin_exec *exec, const void *const *in, void *const *out,
 		struct nx_err *err);
 	void (*memory)(const struct nx_plugin_exec *exec, struct nx_plugin_memory *mem);
+
+	/* Rows a piece of this model should have at most on a device with micro_batch > 0, from
+	 * its graph of one row; NULL: the device's micro_batch. */
+	int (*micro_batch)(const struct nx_plugin_device *dev, const struct nx_graph *one_row);
 };
 
 typedef const struct nx_plugin *nx_plugin_entry_fn(void);
