@@ -14,15 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct nx_engine;  /* one open device; run calls of different loaded models may come from
-                    * different threads but are executed one after another */
-struct nx_loaded;  /* a model ready to run on an engine */
+/* One open device; run calls of different loaded models may come from different threads but are
+ * executed one after another. */
+struct nx_engine;
+/* A model ready to run on an engine. */
+struct nx_loaded;
 
 /* Opens a device by its spec: "cpu", "cpu:threads=2", "cuda:0", "sim:alpha=1.05,beta=5,noise=0.02,seed=1".
  * plugin_dir NULL: $NEXUS_PLUGIN_PATH (ignored if setuid), then the folder beside the program.
  * NX_EUNAVAIL in one line when the plugin or device is not there, NX_EUSAGE for a bad spec. */
-int nx_engine_open(const char *spec, const char *plugin_dir, struct nx_engine **out,
-	struct nx_err *err);
+int nx_engine_open(
+	const char *spec, const char *plugin_dir, struct nx_engine **out, struct nx_err *err);
 void nx_engine_close(struct nx_engine **e);
 const struct nx_device_info *nx_engine_info(const struct nx_engine *e);
 const char *nx_engine_plugin(const struct nx_engine *e); /* "cpu", "sim" */
@@ -31,13 +33,17 @@ int nx_engine_threads(const struct nx_engine *e);
 /* Devices of every plugin in the folder; calls fn for each; plugins that cannot be loaded are
  * reported through fn with info NULL and why set.  Returns the number of devices. */
 int nx_engine_list(const char *plugin_dir,
-	void (*fn)(void *arg, const char *plugin, const struct nx_device_info *info, const char *why),
+	void (*fn)(
+		void *arg, const char *plugin, const struct nx_device_info *info, const char *why),
 	void *arg, struct nx_err *err);
+
+#define NX_ENGINE_BATCH_CAP 65536 /* no batch is larger */
 
 struct nx_load_opts {
 	int max_batch;         /* executables are made for batches up to this; at least 1 */
 	const char *precision; /* NULL: device default */
-	const double *cost_ms; /* sim only: the latency at batch 1..n_cost, NULL for the spec's line */
+	/* Simulated devices: the latency at batch 1..n_cost, NULL for the spec's line. */
+	const double *cost_ms;
 	size_t n_cost;
 };
 
@@ -66,7 +72,7 @@ int nx_loaded_run(struct nx_loaded *l, size_t rows, const void *const *in, void 
 
 struct nx_loaded_memory {
 	uint64_t weights_bytes;
-	uint64_t activations_bytes; /* per row of a batch */
+	uint64_t activations_bytes; /* per row of a batch, at most */
 };
 void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem);
 double nx_loaded_load_ms(const struct nx_loaded *l); /* time nx_engine_load took */
