@@ -109,6 +109,9 @@ bool nx_jget_array(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
 bool nx_jget_object(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
 	enum nx_jneed need, const struct nx_jv **out);
 
+/* Notes a mistake unless 'v' is an object. */
+bool nx_jcheck_object(struct nx_jcheck *c, const struct nx_jv *v);
+
 /* Warns (nx_warn) of each key of 'v' that is not in known[] but close to one of them. */
 void nx_jcheck_keys(struct nx_jcheck *c, const struct nx_jv *v, const char *const *known, size_t n);
 
