@@ -208,10 +208,106 @@ $(B)/tests/$(1)/test_%: tests/unit/$(1)/test_%.c tests/lib/unit.h $(call archive
 endef
 $(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
 
-.PHONY: check unit
+.PHONY: check unit check-real check-san demo
 unit: $(UNIT_BINS) plugins
-check: all $(UNIT_BINS)
+check: all unit
 	@sh tests/run.sh $(B)
+
+# Real models and videos that the project does not ship: DATA=DIR or $NEXUS_TEST_DATA.
+DATA ?= $(NEXUS_TEST_DATA)
+check-real: all unit
+	@NEXUS_TEST_DATA='$(DATA)' sh tests/real.sh $(B)
+
+# The unit tests and the command-line tests under ASan + UBSan; under TSan the threaded tests with
+# the sim plugin (oneDNN and libav* are not instrumented).
+check-san:
+	$(Q)$(MAKE) --no-print-directory MODE=asan programs_san unit
+	$(Q)sh tests/san.sh asan
+	$(Q)$(MAKE) --no-print-directory MODE=tsan programs_san unit
+	$(Q)sh tests/san.sh tsan
+# Programs of a mode without touching bin/.
+.PHONY: programs_san
+programs_san: $(PROGRAMS) $(PLUGINS)
+
+# The main job on the shipped clip; the results stay in build/demo.
+demo: all
+	@sh examples/read-overlay.sh build/demo
+
+# ---- lint ------------------------------------------------------------------------------------
+
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch]))
+SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t .ci/run))
+.PHONY: lint format headers man fuzz
+lint: headers
+	@sh tests/lint/lint.sh
+
+format:
+	clang-format -i $(C_FILES)
+
+# Each header compiles alone.
+headers: $(ONNX_PB).h
+	@for h in $(filter src/%.h,$(C_FILES)); do \
+		$(CC) $(ALL_CFLAGS) -MF /dev/null -I$(LLHTTP_INC) $(CFLAGS_av) -fsyntax-only -x c $$h || exit 1; done
+
+# Rewrites the OPTIONS of the man pages from the option tables.
+man: programs
+	@for t in $(TOOLS); do sh tests/lib/man_options.sh bin/nexus-$$t man/nexus-$$t.1 > $(B)/man.tmp \
+		&& cat $(B)/man.tmp > man/nexus-$$t.1; done; rm -f $(B)/man.tmp
+
+# libFuzzer targets (clang): build/fuzz/fuzz_*; tests/fuzz/run.sh gives each a short run.
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MODULES := net vision media stats model formats json core
+fuzz: $(ONNX_PB).h
+	$(Q)$(MAKE) --no-print-directory CC=clang MODE=asan B=build/fuzz \
+		CFLAGS='-fsanitize=fuzzer-no-link -Wno-gnu-zero-variadic-macro-arguments' fuzz_bins
+.PHONY: fuzz_bins
+fuzz_bins: $(patsubst tests/fuzz/%.c,$(B)/%,$(FUZZ_SRCS)) $(PLUGIN_DIR)/media.so
+$(B)/fuzz_%: tests/fuzz/fuzz_%.c $(call archives,$(FUZZ_MODULES))
+	@echo "  FUZZ    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< \
+		-Wl,--start-group $(call archives,$(FUZZ_MODULES)) -Wl,--end-group \
+		$(sort $(call libs,$(FUZZ_MODULES)))
+
+# ---- install ---------------------------------------------------------------------------------
+
+INSTALL := install
+DIRS_bin := $(DESTDIR)$(PREFIX)/bin
+DIRS_lib := $(DESTDIR)$(PREFIX)/lib/nexus
+DIRS_share := $(DESTDIR)$(PREFIX)/share
+SHARE_FILES := $(sort $(wildcard share/nexus/schemas/*.json share/nexus/systemd/* share/nexus/crontab share/nexus/nexus-replan))
+MAN_PAGES := $(sort $(wildcard man/*.[0-9]))
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d $(DIRS_bin) $(DIRS_lib)
+	$(INSTALL) -m 755 $(PROGRAMS) $(DIRS_bin)
+	$(INSTALL) -m 644 $(PLUGINS) $(DIRS_lib)
+	@for f in $(SHARE_FILES); do \
+		$(INSTALL) -d $(DESTDIR)$(PREFIX)/$$(dirname $$f) || exit 1; \
+		mode=644; [ -x $$f ] && mode=755; \
+		$(INSTALL) -m $$mode $$f $(DESTDIR)$(PREFIX)/$$f || exit 1; done
+	@for f in $(MAN_PAGES); do d=$(DIRS_share)/man/man$${f##*.}; \
+		$(INSTALL) -d $$d && $(INSTALL) -m 644 $$f $$d || exit 1; done
+	@$(INSTALL) -d $(DIRS_share)/bash-completion/completions $(DIRS_share)/zsh/site-functions \
+		$(DIRS_share)/fish/vendor_completions.d
+	@for t in $(TOOLS); do \
+		bin/nexus-$$t --help-complete=bash > $(DIRS_share)/bash-completion/completions/nexus-$$t && \
+		bin/nexus-$$t --help-complete=zsh > $(DIRS_share)/zsh/site-functions/_nexus-$$t && \
+		bin/nexus-$$t --help-complete=fish > $(DIRS_share)/fish/vendor_completions.d/nexus-$$t.fish || exit 1; done
+
+# Removes the files of `make install`, and the folders that are empty then.
+uninstall:
+	rm -f $(patsubst %,$(DIRS_bin)/nexus-%,$(TOOLS)) $(patsubst $(PLUGIN_DIR)/%,$(DIRS_lib)/%,$(PLUGINS))
+	@rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/%,$(SHARE_FILES))
+	@for f in $(MAN_PAGES); do rm -f $(DIRS_share)/man/man$${f##*.}/$${f##*/}; done
+	@for t in $(TOOLS); do rm -f $(DIRS_share)/bash-completion/completions/nexus-$$t \
+		$(DIRS_share)/zsh/site-functions/_nexus-$$t $(DIRS_share)/fish/vendor_completions.d/nexus-$$t.fish; done
+	@for d in $(DIRS_lib) $(DIRS_share)/nexus/schemas $(DIRS_share)/nexus/systemd $(DIRS_share)/nexus \
+		$(DIRS_share)/man/man1 $(DIRS_share)/man/man5 $(DIRS_share)/man/man7 $(DIRS_share)/man \
+		$(DIRS_share)/bash-completion/completions $(DIRS_share)/bash-completion \
+		$(DIRS_share)/zsh/site-functions $(DIRS_share)/zsh $(DIRS_share)/fish/vendor_completions.d \
+		$(DIRS_share)/fish $(DIRS_share) $(DIRS_bin) $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX); do \
+		rmdir $$d 2>/dev/null || :; done
 
 -include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
 
