@@ -32,7 +32,7 @@ B := build/$(MODE)
 
 # ---- the parts: a library a folder, and what each may use (lower never includes higher) ------
 
-MODULES := core cli json stats formats model media vision profile sched dispatch engine net serve route bench
+MODULES := core cli json stats formats model media vision profile sched dispatch engine net query serve route bench
 DEPS_core     :=
 DEPS_cli      := json core
 DEPS_json     := core
@@ -47,8 +47,9 @@ DEPS_sched    := formats json core
 DEPS_dispatch := core
 DEPS_net      := model formats stats json core
 DEPS_serve    := net engine dispatch vision media stats profile model formats json cli core
-DEPS_route    := net vision media stats model formats json cli core
-DEPS_bench    := net vision media stats model formats json cli core
+DEPS_query    := net vision media stats model formats json core
+DEPS_route    := query net vision media stats model formats json cli core
+DEPS_bench    := query net vision media stats model formats json cli core
 
 TOOLS := profile plan serve route bench
 TOOL_DEPS_profile := profile engine model formats json cli core
