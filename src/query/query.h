@@ -28,8 +28,9 @@
 /* One inference request on its way to whoever serves 'session'. */
 struct nx_infer {
 	const char *session, *model;
-	struct nx_buf body; /* an OIP request in binary form; taken by the carrier */
-	size_t json_len;    /* Inference-Header-Content-Length */
+	struct nx_buf body; /* an OIP request; taken by the carrier */
+	size_t json_len;    /* Inference-Header-Content-Length; (size_t)-1: none, plain JSON */
+	const char *content_type; /* NULL: application/octet-stream */
 	uint64_t deadline_ns;
 	nx_http_answer_fn *done; /* exactly once, on the loop thread */
 	void *done_arg;
@@ -50,11 +51,11 @@ double nx_query_slo_ms(const struct nx_query *q);
 
 /* What became of one frame. */
 struct nx_query_result {
-	const char *outcome;   /* of the whole query: in_slo, late, dropped, rejected, failed: that
+	const char *outcome; /* of the whole query: in_slo, late, dropped, rejected, failed: that
 	                        * of its worst branch */
-	const char *reason;    /* of a drop, refusal or failure; else NULL */
-	double latency_ms;     /* from arrival to the last answer */
-	const char *events;    /* nexus-event/1 lines, root first, then children in plan order */
+	const char *reason;  /* of a drop, refusal or failure; else NULL */
+	double latency_ms;   /* from arrival to the last answer */
+	const char *events;  /* nexus-event/1 lines, root first, then children in plan order */
 	size_t events_len;
 };
 typedef void nx_query_done_fn(void *arg, const struct nx_query_result *result);

@@ -17,8 +17,8 @@
 struct nx_upstream;
 
 /* Connects lazily; the plan is copied where needed. */
-int nx_upstream_new(uv_loop_t *loop, const struct nx_plan *plan, struct nx_upstream **out,
-	struct nx_err *err);
+int nx_upstream_new(
+	uv_loop_t *loop, const struct nx_plan *plan, struct nx_upstream **out, struct nx_err *err);
 void nx_upstream_close(struct nx_upstream **u);
 
 /* Takes a new plan: backends that stay keep their connections; requests under way finish where
