@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Mistakes whose text is kept; more would not fit into a struct nx_err. */
+#define SHOWN_MAX 100
+
 void nx_jcheck_init(struct nx_jcheck *c, const struct nx_jdoc *doc)
 {
 	*c = (struct nx_jcheck){ .doc = doc };
@@ -27,10 +30,10 @@ static void add_place(
 	const struct nx_jcheck *c, const struct nx_jv *at, const char *key, struct nx_buf *out)
 {
 	const struct nx_jv *member = key ? nx_jv_get(at, key) : NULL;
+	const struct nx_jv *place = member ? member : at;
 
-	nx_buf_addf(
-		out, "%s:%d: ", nx_jdoc_source(c->doc), nx_jdoc_line(c->doc, member ? member : at));
-	nx_jv_path(member ? member : at, out);
+	nx_buf_addf(out, "%s:%d: ", nx_jdoc_source(c->doc), place->line);
+	nx_jv_path(place, out);
 	/* A member that is missing has no node to take the path from; our own keys need no quotes. */
 	if (key && !member)
 		nx_buf_addf(out, "%s%s", at->parent ? "." : "", key);
@@ -43,13 +46,20 @@ void nx_jcheck_fail(
 	char rule[400];
 	va_list ap;
 
+	if (c->n++ >= SHOWN_MAX)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(rule, sizeof rule, fmt, ap);
 	va_end(ap);
+
+	size_t start = c->messages.len;
 	add_place(c, at, key, &c->messages);
 	nx_buf_adds(&c->messages, rule);
+	/* Names come from outside, and a mistake is a line. */
+	for (size_t i = start; i < c->messages.len; i++)
+		if ((unsigned char)c->messages.data[i] < 0x20 || c->messages.data[i] == 0x7f)
+			c->messages.data[i] = '?';
 	nx_buf_addc(&c->messages, '\n');
-	c->n++;
 }
 
 /* Bytes of whole lines that fit into 'room'; *lines is their number. */

@@ -15,9 +15,6 @@
 
 struct nx_jdoc {
 	char *source;
-	char *text;
-	size_t len;
-	int line; /* of the first byte of text, in the source */
 	struct nx_jv root;
 };
 
@@ -161,6 +158,28 @@ static void copy_value(struct nx_jv *to, jv from)
 	jv_free(from);
 }
 
+/* libjq keeps no lines: walks the text, which is known to be right, beside the tree made of it.
+ * The scanner has just read the first token of 'v'. */
+static void note_lines(struct nx_jscan *s, struct nx_jv *v)
+{
+	v->line = s->line;
+	if (v->kind != NX_JARRAY && v->kind != NX_JOBJECT)
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		size_t at = i;
+
+		nx_jscan_next(s);
+		if (v->kind == NX_JOBJECT) {
+			char *key = nx_jscan_string(s);
+			at = nx_jv_get(v, key)->index;
+			free(key);
+			nx_jscan_next(s);
+		}
+		note_lines(s, &v->items[at]);
+	}
+	nx_jscan_next(s); /* the bracket at its end */
+}
+
 static void release_value(struct nx_jv *v)
 {
 	for (size_t i = 0; i < v->n; i++) {
@@ -192,10 +211,13 @@ static struct nx_jdoc *doc_new(
 	}
 	struct nx_jdoc *doc = nx_alloc(1, sizeof *doc);
 	doc->source = nx_strdup(source);
-	doc->text = nx_strndup(text, len);
-	doc->len = len;
-	doc->line = line;
 	copy_value(&doc->root, value);
+
+	struct nx_jscan s;
+	nx_jscan_init(&s, text, len);
+	s.line = line;
+	nx_jscan_next(&s);
+	note_lines(&s, &doc->root);
 	return doc;
 }
 
@@ -205,7 +227,6 @@ void nx_jdoc_free(struct nx_jdoc **doc)
 		return;
 	release_value(&(*doc)->root);
 	free((*doc)->source);
-	free((*doc)->text);
 	free(*doc);
 	*doc = NULL;
 }
@@ -302,43 +323,4 @@ const struct nx_jv *nx_jv_get(const struct nx_jv *v, const char *key)
 			low = middle + 1;
 	}
 	return NULL;
-}
-
-/* Moves the scanner, which has just opened the parent of 'v', to the first token of v. */
-static enum nx_jtoken scan_to(struct nx_jscan *s, const struct nx_jv *v)
-{
-	const char *key = v->parent->keys ? v->parent->keys[v->index] : NULL;
-	enum nx_jtoken t = nx_jscan_next(s);
-
-	for (size_t i = 0; t != NX_JT_ERROR; i++) {
-		bool found = !key && i == v->index;
-		if (key) {
-			char *name = nx_jscan_string(s);
-			found = name && strcmp(name, key) == 0;
-			free(name);
-			t = nx_jscan_next(s);
-		}
-		if (found)
-			return t;
-		if (nx_jscan_skip(s, t))
-			break;
-		t = nx_jscan_next(s);
-	}
-	return NX_JT_ERROR;
-}
-
-int nx_jdoc_line(const struct nx_jdoc *doc, const struct nx_jv *v)
-{
-	const struct nx_jv *way[NX_JW_DEPTH + 1];
-	size_t n = 0;
-	struct nx_jscan s;
-
-	for (; v->parent; v = v->parent)
-		way[n++] = v;
-	nx_jscan_init(&s, doc->text, doc->len);
-	s.line = doc->line;
-	nx_jscan_next(&s);
-	while (n > 0 && scan_to(&s, way[n - 1]) != NX_JT_ERROR)
-		n--;
-	return s.line;
 }

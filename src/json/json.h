@@ -4,8 +4,8 @@
  *
  * Reading: text is parsed by libjq and copied at once into a plain C tree (struct nx_jv), which
  * can be borrowed, read from any thread and never aborts on a wrong type; no jv survives parsing.
- * Every node knows its parent, so that a message can name its path and, by a scan of the text,
- * its line:  "workload.json:12: .sessions[3].slo_ms: must be > 0 (got -5)".
+ * Every node knows its parent and its line, so that a message can name both:
+ *  "workload.json:12: .sessions[3].slo_ms: must be > 0 (got -5)".
  *
  * Checking: a struct nx_jcheck collects all mistakes of a document, so that they are reported
  * at once.  Writing: struct nx_jw streams into a buffer, numbers in the shortest decimal that
@@ -36,6 +36,7 @@ struct nx_jv {
 	const char **keys;  /* objects: keys[i] names items[i] */
 	const struct nx_jv *parent;
 	size_t index;       /* place in the parent */
+	int line;           /* of the source text where it begins, from 1 */
 };
 
 struct nx_jdoc; /* one top-level value with its text and source name */
@@ -61,9 +62,8 @@ const struct nx_jv *nx_jv_get(const struct nx_jv *v, const char *key);
 /* Appends the value as compact JSON. */
 void nx_jv_format(const struct nx_jv *v, struct nx_buf *out);
 
-/* ".sessions[3].slo_ms" of a value, and the line (from 1) of the text where it stands. */
+/* Appends ".sessions[3].slo_ms", the path of a value. */
 void nx_jv_path(const struct nx_jv *v, struct nx_buf *out);
-int nx_jdoc_line(const struct nx_jdoc *doc, const struct nx_jv *v);
 
 /* ---- checking ------------------------------------------------------------------------------- */
 

@@ -66,14 +66,13 @@ START_TEST(reads_values)
 }
 END_TEST
 
-static void check_place(
-	const struct nx_jdoc *doc, const struct nx_jv *v, const char *path, int line)
+static void check_place(const struct nx_jv *v, const char *path, int line)
 {
 	struct nx_buf b = NX_BUF_INIT;
 
 	nx_jv_path(v, &b);
 	ck_assert_str_eq(b.data, path);
-	ck_assert_int_eq(nx_jdoc_line(doc, v), line);
+	ck_assert_int_eq(v->line, line);
 	nx_buf_release(&b);
 }
 
@@ -83,20 +82,20 @@ START_TEST(knows_paths_and_lines)
 	const struct nx_jv *root = nx_jdoc_root(doc), *s = nx_jv_get(root, "sessions");
 	const struct nx_jv *odd = nx_jv_get(root, "a b");
 
-	check_place(doc, root, ".", 1);
-	check_place(doc, s, ".sessions", 3);
-	check_place(doc, &s->items[1], ".sessions[1]", 5);
-	check_place(doc, nx_jv_get(&s->items[1], "slo_ms"), ".sessions[1].slo_ms", 8);
-	check_place(doc, nx_jv_get(&s->items[0], "slo_ms"), ".sessions[0].slo_ms", 4);
-	check_place(doc, &odd->items[1].items[1].items[0], ".\"a b\"[1][1][0]", 10);
+	check_place(root, ".", 1);
+	check_place(s, ".sessions", 3);
+	check_place(&s->items[1], ".sessions[1]", 5);
+	check_place(nx_jv_get(&s->items[1], "slo_ms"), ".sessions[1].slo_ms", 8);
+	check_place(nx_jv_get(&s->items[0], "slo_ms"), ".sessions[0].slo_ms", 4);
+	check_place(&odd->items[1].items[1].items[0], ".\"a b\"[1][1][0]", 10);
 	nx_jdoc_free(&doc);
 
 	doc = parse("\n[[1,\n2]]");
-	check_place(doc, &nx_jdoc_root(doc)->items[0].items[1], ".[0][1]", 3);
+	check_place(&nx_jdoc_root(doc)->items[0].items[1], ".[0][1]", 3);
 	nx_jdoc_free(&doc);
 	/* A key written with escapes is found by what it means. */
 	doc = parse("{\"\\u0062\": 1,\n\"\\u0061\": 2}");
-	check_place(doc, nx_jv_get(nx_jdoc_root(doc), "a"), ".a", 2);
+	check_place(nx_jv_get(nx_jdoc_root(doc), "a"), ".a", 2);
 	nx_jdoc_free(&doc);
 }
 END_TEST
@@ -110,7 +109,7 @@ START_TEST(reads_streams)
 
 	ck_assert_int_eq(nx_jdocs_parse(text, sizeof text - 1, "s", &docs, &n, &err), 0);
 	ck_assert_uint_eq(n, 6);
-	check_place(docs[1], nx_jv_get(nx_jdoc_root(docs[1]), "a"), ".a", 3);
+	check_place(nx_jv_get(nx_jdoc_root(docs[1]), "a"), ".a", 3);
 	ck_assert_str_eq(nx_jdoc_root(docs[4])->string, "y");
 	ck_assert_double_eq(nx_jdoc_root(docs[5])->number, 4);
 	ck_assert_str_eq(nx_jdoc_source(docs[5]), "s");
@@ -306,15 +305,15 @@ START_TEST(cuts_long_reports)
 	struct nx_jcheck c;
 
 	nx_jcheck_init(&c, doc);
-	for (int i = 0; i < 100; i++)
-		nx_jcheck_fail(&c, nx_jdoc_root(doc), "key", "is wrong for the %dth time", i);
+	for (int i = 0; i < 1000; i++)
+		nx_jcheck_fail(&c, nx_jdoc_root(doc), "key", "is wrong, mistake %d", i);
 	ck_assert_int_eq(nx_jcheck_result(&c, &err), -NX_EDATA);
 	size_t lines = 0;
 	for (const char *p = err.msg; (p = strchr(p, '\n')); p++)
 		lines++;
 	ck_assert_uint_ge(lines, 10);
 	char tail[40];
-	snprintf(tail, sizeof tail, "\nand %zu more", 100 - lines);
+	snprintf(tail, sizeof tail, "\nand %zu more", 1000 - lines);
 	ck_assert_str_eq(err.msg + strlen(err.msg) - strlen(tail), tail);
 	nx_jcheck_release(&c);
 	nx_jdoc_free(&doc);
@@ -335,6 +334,21 @@ static void check_format(const char *text, const char *message)
 	nx_jdoc_free(&doc);
 }
 
+START_TEST(keeps_mistakes_on_their_lines)
+{
+	struct nx_jdoc *doc = parse("{\"a\\nb\": 1}");
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_jcheck c;
+
+	nx_jcheck_init(&c, doc);
+	nx_jcheck_fail(&c, &nx_jdoc_root(doc)->items[0], NULL, "is called '%s'", "a\nb\033[2J");
+	ck_assert_int_eq(nx_jcheck_result(&c, &err), -NX_EDATA);
+	ck_assert_str_eq(err.msg, "t.json:1: .\"a\\nb\": is called 'a?b?[2J'");
+	nx_jcheck_release(&c);
+	nx_jdoc_free(&doc);
+}
+END_TEST
+
 START_TEST(checks_the_format)
 {
 	check_format("{\"format\": \"nexus-plan/1\"}", "");
@@ -347,4 +361,4 @@ END_TEST
 
 UNIT_MAIN("json/doc", reads_values, knows_paths_and_lines, reads_streams, refuses_damage,
 	survives_hostile_texts, survives_random_damage, reports_all_mistakes, reads_right_members,
-	cuts_long_reports, checks_the_format)
+	cuts_long_reports, keeps_mistakes_on_their_lines, checks_the_format)
