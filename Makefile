@@ -36,7 +36,7 @@ MODULES := core cli json stats formats model media vision profile sched dispatch
 DEPS_core     :=
 DEPS_cli      := json core
 DEPS_json     := core
-DEPS_stats    := core
+DEPS_stats    := formats json core
 DEPS_formats  := json core
 DEPS_model    := formats json core
 DEPS_media    := core
@@ -114,7 +114,7 @@ LLHTTP_OBJ := $(patsubst %,$(B)/obj/llhttp/%.o,llhttp api http)
 $(B)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) -std=c17 -O2 -fPIC -w -I$(LLHTTP_INC) -c $< -o $@
+	$(Q)$(CC) -std=c17 -O2 -fPIC -w -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INC) -c $< -o $@
 
 # ---- objects, archives -----------------------------------------------------------------------
 
