@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Staying with the previous plan.
+ *
+ * Loading a model takes longer than an epoch's gain, so a device keeps its sessions while it can.
+ * First the previous placement is tried with the new rates: each device is offered its old
+ * sessions again, whole devices first; what finds no place there is put where there is room, and
+ * only then on new devices.  If that needs no more devices than the fresh plan, it is the plan.
+ * Otherwise the fresh plan is taken, and its devices get the names of those old ones that they
+ * have most sessions in common with.
+ */
+#include "sched/place.h"
+
+#include "core/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct stick {
+	struct nx_problem *p;
+	const struct nx_plan *previous;
+	struct nx_index demands; /* session -> demand */
+	size_t *type;            /* of each previous backend; NX_INDEX_NONE: no longer there */
+	double *left;            /* of each demand: still without a place */
+	struct nx_placement kept;
+	size_t *backend_of; /* of each kept slot: the previous backend */
+};
+
+static void stick_init(struct stick *s, struct nx_problem *p, const struct nx_plan *previous)
+{
+	*s = (struct stick){ .p = p, .previous = previous };
+	for (size_t i = 0; i < p->n_demands; i++)
+		nx_index_add(&s->demands, p->demand[i].session, i);
+	nx_index_sort(&s->demands);
+	s->type = nx_alloc(previous->n_backends + 1, sizeof *s->type);
+	for (size_t i = 0; i < previous->n_backends; i++) {
+		size_t t = 0;
+
+		while (t < p->n_types &&
+			strcmp(p->type[t].device, previous->backend[i].device) != 0)
+			t++;
+		s->type[i] = t < p->n_types ? t : NX_INDEX_NONE;
+	}
+}
+
+static void stick_release(struct stick *s)
+{
+	nx_index_release(&s->demands);
+	nx_placement_release(&s->kept);
+	free(s->type);
+	free(s->left);
+	free(s->backend_of);
+}
+
+/* The demand and its option for a session of previous backend b; NULL if it has none there. */
+static const struct nx_option *old_option(const struct stick *s, size_t b, size_t i, size_t *demand)
+{
+	const struct nx_plan_backend *old = &s->previous->backend[b];
+
+	if (s->type[b] == NX_INDEX_NONE)
+		return NULL;
+	*demand = nx_index_get(&s->demands, old->session[i].session);
+	return *demand == NX_INDEX_NONE ? NULL
+					: nx_demand_option(&s->p->demand[*demand], s->type[b]);
+}
+
+/* Adds a share to the slot if it has room for it; the type must be an option of the demand. */
+static bool slot_take(const struct nx_problem *p, struct nx_slot *slot, size_t demand, double rate)
+{
+	const struct nx_option *o = nx_demand_option(&p->demand[demand], slot->type);
+	struct nx_item more = nx_demand_item(p, demand, o, rate);
+
+	if (slot->load + more.floor > 1 + 1e-6)
+		return false;
+	struct nx_item *item = nx_alloc(slot->n + 1, sizeof *item);
+	const struct nx_item **at = nx_alloc(slot->n + 1, sizeof *at);
+	for (size_t i = 0; i < slot->n; i++) {
+		const struct nx_part *part = &slot->part[i];
+
+		o = nx_demand_option(&p->demand[part->demand], slot->type);
+		item[i] = nx_demand_item(p, part->demand, o, part->rate);
+		at[i] = &item[i];
+	}
+	at[slot->n] = &more;
+	bool takes = nx_node_fits(at, slot->n + 1, p->type[slot->type].memory_bytes);
+	free(at);
+	free(item);
+	if (takes) {
+		nx_slot_add(slot, demand, rate);
+		slot->load += more.floor;
+	}
+	return takes;
+}
+
+/* Gives a backend its old sessions back, as far as there is rate and room. */
+static void keep_backend(struct stick *s, size_t b, bool whole)
+{
+	const struct nx_plan_backend *old = &s->previous->backend[b];
+	struct nx_slot slot = { .type = s->type[b], .whole = whole };
+
+	for (size_t i = 0; i < old->n_sessions; i++) {
+		size_t d;
+		const struct nx_option *o = old_option(s, b, i, &d);
+
+		if (!o || s->left[d] <= 0)
+			continue;
+		double rate =
+			s->left[d] < o->max_rate * (1 + NX_SCHED_EPS) ? s->left[d] : o->max_rate;
+		if (whole)
+			nx_slot_add(&slot, d, rate);
+		else if (!slot_take(s->p, &slot, d, rate))
+			continue;
+		s->left[d] -= rate;
+		if (s->left[d] <= 2 * NX_SCHED_EPS * s->p->demand[d].rate)
+			s->left[d] = 0;
+	}
+	if (slot.n == 0)
+		return;
+	*nx_placement_add(&s->kept, slot.type) = slot;
+	s->backend_of[s->kept.n - 1] = b;
+}
+
+/* Whether the backend ran one session alone and can be filled with it again. */
+static bool is_whole(const struct stick *s, size_t b)
+{
+	size_t d;
+	const struct nx_option *o;
+
+	if (s->previous->backend[b].n_sessions != 1)
+		return false;
+	o = old_option(s, b, 0, &d);
+	return o && s->left[d] >= o->max_rate * (1 - NX_SCHED_EPS);
+}
+
+/* Puts a share of a demand on a kept device that has room for it, if there is one. */
+static bool find_room(struct stick *s, size_t demand, size_t type, double rate)
+{
+	for (size_t i = 0; i < s->kept.n; i++) {
+		struct nx_slot *slot = &s->kept.slot[i];
+
+		if (!slot->whole && slot->type == type && slot_take(s->p, slot, demand, rate))
+			return true;
+	}
+	return false;
+}
+
+/* What found no place on its old devices: where there is room, else on new ones. */
+static void place_rest(struct stick *s)
+{
+	for (size_t t = 0; t < s->p->n_types; t++) {
+		struct nx_part *share = nx_alloc(s->p->n_demands + 1, sizeof *share);
+		size_t n = 0;
+
+		for (size_t i = 0; i < s->p->n_demands; i++) {
+			const struct nx_demand *d = &s->p->demand[i];
+			double rest;
+
+			if (s->left[i] <= 0 || d->option[0].type != t)
+				continue;
+			nx_whole_devices(s->left[i], d->option[0].max_rate, &rest);
+			if (rest > 0 && find_room(s, i, t, rest))
+				s->left[i] -= rest;
+			if (s->left[i] > 2 * NX_SCHED_EPS * d->rate)
+				share[n++] = (struct nx_part){ i, s->left[i] };
+		}
+		nx_place_shares(s->p, t, share, n, &s->kept);
+		free(share);
+	}
+}
+
+/* "<slug>-<number>" of a slot's type, or -1. */
+static long number_of(const char *name, const char *slug)
+{
+	size_t len = strlen(slug);
+	char *end;
+
+	if (strncmp(name, slug, len) != 0 || name[len] != '-' || name[len + 1] < '0' ||
+		name[len + 1] > '9' || strlen(name + len) > 8)
+		return -1;
+	long number = strtol(name + len + 1, &end, 10);
+	return *end || (name[len + 1] == '0' && end > name + len + 2) ? -1 : number;
+}
+
+/* Names slot i after each previous backend in from[i] (NX_INDEX_NONE: a new device). */
+static void name_slots(const struct stick *s, struct nx_placement *pl, const size_t *from)
+{
+	bool *used = nx_alloc((pl->n + s->previous->n_backends) * 2 + 2, sizeof *used);
+	size_t limit = (pl->n + s->previous->n_backends) * 2 + 2;
+
+	for (size_t t = 0; t < s->p->n_types; t++) {
+		memset(used, 0, limit);
+		for (size_t i = 0; i < pl->n; i++) {
+			struct nx_slot *slot = &pl->slot[i];
+
+			if (slot->type != t || from[i] == NX_INDEX_NONE)
+				continue;
+			const struct nx_plan_backend *old = &s->previous->backend[from[i]];
+			long number = number_of(old->backend, s->p->type[t].slug);
+
+			slot->address = old->address;
+			slot->name = number < 0 ? old->backend : NULL;
+			slot->number = number < 0 ? 0 : (size_t)number;
+			if (number >= 0 && (size_t)number < limit)
+				used[number] = true;
+		}
+		for (size_t i = 0, next = 0; i < pl->n; i++) {
+			if (pl->slot[i].type != t || from[i] != NX_INDEX_NONE)
+				continue;
+			while (used[next])
+				next++;
+			pl->slot[i].number = next++;
+		}
+	}
+	free(used);
+}
+
+/* ---- the fresh plan's names ----------------------------------------------------------------- */
+
+struct match {
+	size_t slot, backend, common;
+};
+
+static int better_match(const void *a, const void *b)
+{
+	const struct match *x = a, *y = b;
+
+	if (x->common != y->common)
+		return x->common < y->common ? 1 : -1;
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return x->backend < y->backend ? -1 : x->backend > y->backend;
+}
+
+static int by_pair(const void *a, const void *b)
+{
+	const struct match *x = a, *y = b;
+
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return x->backend < y->backend ? -1 : x->backend > y->backend;
+}
+
+/* All pairs of a slot and a previous backend of its type that share a session. */
+static struct match *find_matches(const struct stick *s, const struct nx_placement *pl, size_t *n)
+{
+	struct nx_index hosts = NX_INDEX_INIT; /* session -> previous backends */
+	struct match *m = NULL;
+	size_t cap = 0, kept = 0;
+
+	for (size_t b = 0; b < s->previous->n_backends; b++)
+		for (size_t i = 0; i < s->previous->backend[b].n_sessions; i++)
+			nx_index_add(&hosts, s->previous->backend[b].session[i].session, b);
+	nx_index_sort(&hosts);
+	*n = 0;
+	for (size_t i = 0; i < pl->n; i++) {
+		for (size_t j = 0; j < pl->slot[i].n; j++) {
+			const char *name = s->p->demand[pl->slot[i].part[j].demand].session;
+
+			for (size_t at = nx_index_find(&hosts, name);
+				at < hosts.n && strcmp(hosts.entry[at].name, name) == 0; at++) {
+				if (s->type[hosts.entry[at].value] != pl->slot[i].type)
+					continue;
+				m = nx_grow(m, &cap, *n + 1, sizeof *m);
+				m[(*n)++] = (struct match){ i, hosts.entry[at].value, 1 };
+			}
+		}
+	}
+	nx_index_release(&hosts);
+	if (*n)
+		qsort(m, *n, sizeof *m, by_pair);
+	for (size_t i = 0; i < *n; i++) {
+		if (kept && by_pair(&m[kept - 1], &m[i]) == 0)
+			m[kept - 1].common++;
+		else
+			m[kept++] = m[i];
+	}
+	*n = kept;
+	return m;
+}
+
+static void match_names(const struct stick *s, struct nx_placement *pl)
+{
+	size_t n;
+	struct match *m = find_matches(s, pl, &n);
+	size_t *from = nx_alloc(pl->n + 1, sizeof *from);
+	bool *taken = nx_alloc(s->previous->n_backends + 1, sizeof *taken);
+
+	for (size_t i = 0; i < pl->n; i++)
+		from[i] = NX_INDEX_NONE;
+	if (n)
+		qsort(m, n, sizeof *m, better_match);
+	for (size_t i = 0; i < n; i++) {
+		if (taken[m[i].backend] || from[m[i].slot] != NX_INDEX_NONE)
+			continue;
+		taken[m[i].backend] = true;
+		from[m[i].slot] = m[i].backend;
+	}
+	name_slots(s, pl, from);
+	free(taken);
+	free(from);
+	free(m);
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+/* Whether the kept placement may replace the fresh one: no more devices of any type. */
+static bool no_worse(const struct stick *s, const struct nx_placement *fresh)
+{
+	double cost = 0;
+
+	if (s->kept.n > fresh->n)
+		return false;
+	for (size_t t = 0; t < s->p->n_types; t++) {
+		int64_t now = 0, then = 0;
+
+		for (size_t i = 0; i < s->kept.n; i++)
+			now += s->kept.slot[i].type == t;
+		for (size_t i = 0; i < fresh->n; i++)
+			then += fresh->slot[i].type == t;
+		if (s->p->type[t].count >= 0 && now > s->p->type[t].count)
+			return false;
+		cost += (double)(now - then) * s->p->type[t].cost;
+	}
+	return cost <= NX_SCHED_EPS;
+}
+
+static bool try_keep(struct stick *s, const struct nx_placement *fresh)
+{
+	const size_t n_old = s->previous->n_backends;
+	bool *done = nx_alloc(n_old + 1, sizeof *done);
+
+	s->left = nx_alloc(s->p->n_demands + 1, sizeof *s->left);
+	s->backend_of = nx_alloc(n_old + 1, sizeof *s->backend_of);
+	for (size_t i = 0; i < s->p->n_demands; i++) {
+		s->left[i] = s->p->demand[i].n_options ? s->p->demand[i].rate : 0;
+		if (s->p->demand[i].n_options && fresh->left[i] > 0) {
+			free(done);
+			return false; /* something is not served: too few devices to be choosy */
+		}
+	}
+	for (size_t b = 0; b < n_old; b++) {
+		done[b] = is_whole(s, b);
+		if (done[b])
+			keep_backend(s, b, true);
+	}
+	for (size_t b = 0; b < n_old; b++)
+		if (!done[b] && s->type[b] != NX_INDEX_NONE)
+			keep_backend(s, b, false);
+	free(done);
+	size_t n_kept = s->kept.n;
+	place_rest(s);
+	s->backend_of = nx_realloc(s->backend_of, s->kept.n + 1, sizeof *s->backend_of);
+	for (size_t i = n_kept; i < s->kept.n; i++)
+		s->backend_of[i] = NX_INDEX_NONE;
+	return no_worse(s, fresh);
+}
+
+void nx_place_stick(struct nx_problem *p, const struct nx_plan *previous, struct nx_placement *pl)
+{
+	struct stick s;
+
+	stick_init(&s, p, previous);
+	if (try_keep(&s, pl)) {
+		struct nx_placement fresh = *pl;
+
+		s.kept.left = fresh.left;
+		s.kept.why_left = fresh.why_left;
+		s.kept.n_demands = fresh.n_demands;
+		fresh.left = NULL;
+		fresh.why_left = NULL;
+		*pl = s.kept;
+		s.kept = fresh;
+		name_slots(&s, pl, s.backend_of);
+	} else {
+		match_names(&s, pl);
+	}
+	stick_release(&s);
+}
