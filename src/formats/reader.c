@@ -198,31 +198,32 @@ void nx_fmt_names_release(struct nx_fmt_names *s)
 
 /* ---- trees of stages ------------------------------------------------------------------------- */
 
-static int find_name(char *const *name, size_t n, const char *wanted)
+static int find_stage(const struct nx_fmt_stage *stage, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (name[i] && strcmp(name[i], wanted) == 0)
+		if (stage[i].name && strcmp(stage[i].name, name) == 0)
 			return (int)i;
 	return -1;
 }
 
-/* Resolves 'after' into above[], by places in the document; returns whether all are known. */
-static bool find_parents(struct nx_jcheck *c, const struct nx_jv *stages, char *const *name,
-	char *const *after, int *above)
+/* Resolves 'after' into 'parent', by places in the document; returns whether all are known. */
+static bool find_parents(
+	struct nx_jcheck *c, const struct nx_jv *stages, struct nx_fmt_stage *stage, size_t n)
 {
 	size_t roots = 0, before = c->n;
 
-	for (size_t i = 0; i < stages->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct nx_jv *at = &stages->items[i];
+		struct nx_fmt_stage *s = &stage[i];
 
-		if (name[i] && find_name(name, i, name[i]) >= 0)
+		if (s->name && find_stage(stage, i, s->name) >= 0)
 			nx_jcheck_fail(
-				c, at, "stage", "must be unique (got \"%.100s\" again)", name[i]);
-		above[i] = after[i] ? find_name(name, stages->n, after[i]) : -1;
-		if (after[i] && above[i] < 0)
+				c, at, "stage", "must be unique (got \"%.100s\" again)", s->name);
+		s->parent = s->after ? find_stage(stage, n, s->after) : -1;
+		if (s->after && s->parent < 0)
 			nx_jcheck_fail(c, at, "after",
-				"must be a stage of this query (got \"%.100s\")", after[i]);
-		if (!after[i] && ++roots > 1)
+				"must be a stage of this query (got \"%.100s\")", s->after);
+		if (!s->after && ++roots > 1)
 			nx_jcheck_fail(
 				c, at, "after", "is missing: a query has one first stage only");
 	}
@@ -231,33 +232,40 @@ static bool find_parents(struct nx_jcheck *c, const struct nx_jv *stages, char *
 	return c->n == before;
 }
 
-bool nx_fmt_order_stages(struct nx_jcheck *c, const struct nx_jv *stages, char *const *name,
-	char *const *after, int *order, int *parent)
+bool nx_fmt_order_stages(
+	struct nx_jcheck *c, const struct nx_jv *stages, struct nx_fmt_stage *stage, size_t n)
 {
-	int above[NX_FMT_STAGES_MAX], place[NX_FMT_STAGES_MAX];
-	size_t n = stages->n, placed = 0, before;
+	struct nx_fmt_stage sorted[NX_FMT_STAGES_MAX];
+	int place[NX_FMT_STAGES_MAX]; /* of stage i in sorted, -1: none yet */
+	size_t placed = 0, before;
 
 	if (n > NX_FMT_STAGES_MAX) {
 		nx_jcheck_fail(c, stages, NULL, "must have at most %d stages (got %zu)",
 			NX_FMT_STAGES_MAX, n);
 		return false;
 	}
-	if (!find_parents(c, stages, name, after, above))
+	if (!find_parents(c, stages, stage, n))
 		return false;
 	memset(place, -1, sizeof place);
-	/* Every round places the stages whose parent has a place; a cycle never gets one. */
+	/* Every round places the stages whose parent has a place; a circle never gets one. */
 	do {
 		before = placed;
 		for (size_t i = 0; i < n; i++) {
-			if (place[i] >= 0 || (above[i] >= 0 && place[above[i]] < 0))
+			int parent = stage[i].parent;
+
+			if (place[i] >= 0 || (parent >= 0 && place[parent] < 0))
 				continue;
-			parent[placed] = above[i] < 0 ? -1 : place[above[i]];
-			order[placed] = (int)i;
+			sorted[placed] = stage[i];
+			sorted[placed].order = (int)i;
+			sorted[placed].parent = parent < 0 ? -1 : place[parent];
 			place[i] = (int)placed++;
 		}
 	} while (placed > before && placed < n);
 	for (size_t i = 0; i < n && placed < n; i++)
 		if (place[i] < 0)
 			nx_jcheck_fail(c, &stages->items[i], "after", "must not lead in a circle");
-	return placed == n;
+	if (placed < n)
+		return false;
+	memcpy(stage, sorted, n * sizeof *stage);
+	return true;
 }

@@ -63,10 +63,17 @@ void nx_fmt_names_unique(struct nx_fmt_names *s, struct nx_jcheck *c, const char
 bool nx_fmt_names_has(const struct nx_fmt_names *s, const char *name);
 void nx_fmt_names_release(struct nx_fmt_names *s);
 
-/* The tree that 'after' makes of n stages: notes repeated names, an unknown 'after', cycles, and
- * a number of roots other than one.  If all is well, order[k] is the place in the document of
- * the k-th stage, parents first, parent[k] the new place of its parent (-1), and true returned. */
-bool nx_fmt_order_stages(struct nx_jcheck *c, const struct nx_jv *stages, char *const *name,
-	char *const *after, int *order, int *parent);
+/* A stage of any format, as far as its place in the tree goes. */
+struct nx_fmt_stage {
+	const char *name, *after; /* borrowed */
+	int order;                /* result: its place in the document */
+	int parent;               /* result: the place of its parent among the ordered; -1: none */
+};
+
+/* Puts the n stages of array 'stages' into the order of their tree, parents first.  Notes repeated
+ * names, an unknown 'after', circles, and a number of first stages other than one; true if there
+ * was nothing of the kind. */
+bool nx_fmt_order_stages(
+	struct nx_jcheck *c, const struct nx_jv *stages, struct nx_fmt_stage *stage, size_t n);
 
 #endif

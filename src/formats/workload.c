@@ -88,27 +88,21 @@ static void read_stage(struct nx_jcheck *c, const struct nx_jv *v, struct nx_wl_
 static void order_stages(struct nx_jcheck *c, const struct nx_jv *stages, struct nx_wl_query *q)
 {
 	size_t n = q->n_stages;
-	char **name = nx_alloc(n, sizeof *name), **after = nx_alloc(n, sizeof *after);
-	int *order = nx_alloc(n, sizeof *order), *parent = nx_alloc(n, sizeof *parent);
+	struct nx_fmt_stage *tree = nx_alloc(n, sizeof *tree);
 
-	for (size_t i = 0; i < n; i++) {
-		name[i] = q->stage[i].stage;
-		after[i] = q->stage[i].after;
-	}
-	if (nx_fmt_order_stages(c, stages, name, after, order, parent)) {
+	for (size_t i = 0; i < n; i++)
+		tree[i] = (struct nx_fmt_stage){ q->stage[i].stage, q->stage[i].after, 0, -1 };
+	if (nx_fmt_order_stages(c, stages, tree, n)) {
 		struct nx_wl_stage *sorted = nx_alloc(n, sizeof *sorted);
 
 		for (size_t i = 0; i < n; i++) {
-			sorted[i] = q->stage[order[i]];
-			sorted[i].parent = parent[i];
+			sorted[i] = q->stage[tree[i].order];
+			sorted[i].parent = tree[i].parent;
 		}
 		free(q->stage);
 		q->stage = sorted;
 	}
-	free(name);
-	free(after);
-	free(order);
-	free(parent);
+	free(tree);
 }
 
 static void read_query(struct reading *r, const struct nx_jv *v, struct nx_wl_query *q)

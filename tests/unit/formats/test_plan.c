@@ -163,5 +163,11 @@ START_TEST(refuses_loose_ends)
 }
 END_TEST
 
+START_TEST(survives_damage)
+{
+	batter_plan(plan_text);
+}
+END_TEST
+
 UNIT_MAIN("formats/plan", comes_out_as_it_went_in, is_looked_up, takes_the_model_from_a_backend,
-	refuses_loose_ends)
+	refuses_loose_ends, survives_damage)

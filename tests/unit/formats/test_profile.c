@@ -22,31 +22,33 @@ GOLDEN(profile, parse_one(doc, out, &err))
 #define HEAD         "{\"format\": \"nexus-profile/1\", \"model\": \"m\", \"device\": \"d\", "
 #define POINT(b, ms) "{\"batch\": " #b ", \"mean_ms\": " #ms "}"
 
+static const char profile_text[] =
+	"{\n"
+	"  \"format\": \"nexus-profile/1\",\n"
+	"  \"model\": \"resnet50\",\n"
+	"  \"digest\": \"sha256:00\",\n"
+	"  \"device\": \"NVIDIA H200\",\n"
+	"  \"plugin\": \"cuda\",\n"
+	"  \"precision\": \"fp16\",\n"
+	"  \"threads\": 1,\n"
+	"  \"memory\": { \"weights_bytes\": 51200000, \"activations_bytes\": 9800000 },\n"
+	"  \"load_ms\": 41,\n"
+	"  \"preprocess_ms\": 0.6,\n"
+	"  \"postprocess_ms\": 0.05,\n"
+	"  \"interpolate\": false,\n"
+	"  \"latency\": [\n"
+	"    { \"batch\": 1, \"mean_ms\": 0.9, \"std_ms\": 0.01, \"p99_ms\": 0.93, \"samples\": 200 },\n"
+	"    { \"batch\": 8, \"mean_ms\": 1.7 }\n"
+	"  ],\n"
+	"  \"prefix\": [\n"
+	"    { \"digest\": \"sha256:11\", \"node\": \"conv1\", \"weights_bytes\": 37632, \"latency\": [{ \"batch\": 1, \"mean_ms\": 0.03 }], \"suffix_latency\": [{ \"batch\": 1, \"mean_ms\": 0.88 }] },\n"
+	"    { \"digest\": \"sha256:22\", \"weights_bytes\": 0, \"interpolate\": true, \"latency\": [{ \"batch\": 1, \"mean_ms\": 0.1 }] }\n"
+	"  ]\n"
+	"}\n";
+
 START_TEST(comes_out_as_it_went_in)
 {
-	keep_profile(
-		"{\n"
-		"  \"format\": \"nexus-profile/1\",\n"
-		"  \"model\": \"resnet50\",\n"
-		"  \"digest\": \"sha256:00\",\n"
-		"  \"device\": \"NVIDIA H200\",\n"
-		"  \"plugin\": \"cuda\",\n"
-		"  \"precision\": \"fp16\",\n"
-		"  \"threads\": 1,\n"
-		"  \"memory\": { \"weights_bytes\": 51200000, \"activations_bytes\": 9800000 },\n"
-		"  \"load_ms\": 41,\n"
-		"  \"preprocess_ms\": 0.6,\n"
-		"  \"postprocess_ms\": 0.05,\n"
-		"  \"interpolate\": false,\n"
-		"  \"latency\": [\n"
-		"    { \"batch\": 1, \"mean_ms\": 0.9, \"std_ms\": 0.01, \"p99_ms\": 0.93, \"samples\": 200 },\n"
-		"    { \"batch\": 8, \"mean_ms\": 1.7 }\n"
-		"  ],\n"
-		"  \"prefix\": [\n"
-		"    { \"digest\": \"sha256:11\", \"node\": \"conv1\", \"weights_bytes\": 37632, \"latency\": [{ \"batch\": 1, \"mean_ms\": 0.03 }], \"suffix_latency\": [{ \"batch\": 1, \"mean_ms\": 0.88 }] },\n"
-		"    { \"digest\": \"sha256:22\", \"weights_bytes\": 0, \"interpolate\": true, \"latency\": [{ \"batch\": 1, \"mean_ms\": 0.1 }] }\n"
-		"  ]\n"
-		"}\n");
+	keep_profile(profile_text);
 	keep_profile("{\"format\":\"nexus-profile/1\",\"model\":\"m\",\"device\":\"d\","
 		     "\"latency\":[{\"batch\":2,\"mean_ms\":3}]}\n");
 }
@@ -142,5 +144,11 @@ START_TEST(finds_the_fastest)
 }
 END_TEST
 
+START_TEST(survives_damage)
+{
+	batter_profile(profile_text);
+}
+END_TEST
+
 UNIT_MAIN("formats/profile", comes_out_as_it_went_in, interpolates, fills_in_defaults,
-	refuses_bad_tables, finds_the_fastest)
+	refuses_bad_tables, finds_the_fastest, survives_damage)

@@ -14,16 +14,18 @@ GOLDEN(bench, nx_bench_parse(doc, out, &err))
 #define COUNTS(n) \
 	"\"received\":" #n ",\"in_slo\":1,\"late\":2,\"dropped\":3,\"rejected\":4,\"failed\":5"
 
+static const char stats_text[] =
+	"{\"format\":\"nexus-stats/1\",\"time\":\"2026-11-22T17:00:00Z\",\"source\":\"route\","
+	"\"id\":\"router-0\",\"interval_ms\":10000,\"epoch\":7,\"sessions\":[{\"session\":\"a\","
+	"\"rate\":63.8," COUNTS(638) ",\"total\":{" COUNTS(
+		91200) "},\"latency_ms\":{\"p50\":61,"
+		       "\"p90\":120,\"p99\":171,\"p999\":190,\"max\":199},\"batches\":{\"8\":79,\"16\":2},"
+		       "\"reasons\":{\"admission\":4,\"deadline\":3}}],\"edges\":[{\"query\":\"q\",\"stage\":\"car\","
+		       "\"gamma\":1.72,\"parents\":100}],\"backends\":[{\"backend\":\"b\",\"busy\":0.83}]}\n";
+
 START_TEST(stats_come_out_as_they_went_in)
 {
-	keep_stats(
-		"{\"format\":\"nexus-stats/1\",\"time\":\"2026-11-22T17:00:00Z\",\"source\":\"route\","
-		"\"id\":\"router-0\",\"interval_ms\":10000,\"epoch\":7,\"sessions\":[{\"session\":\"a\","
-		"\"rate\":63.8," COUNTS(638) ",\"total\":{" COUNTS(
-			91200) "},\"latency_ms\":{\"p50\":61,"
-			       "\"p90\":120,\"p99\":171,\"p999\":190,\"max\":199},\"batches\":{\"8\":79,\"16\":2},"
-			       "\"reasons\":{\"admission\":4,\"deadline\":3}}],\"edges\":[{\"query\":\"q\",\"stage\":\"car\","
-			       "\"gamma\":1.72,\"parents\":100}],\"backends\":[{\"backend\":\"b\",\"busy\":0.83}]}\n");
+	keep_stats(stats_text);
 }
 END_TEST
 
@@ -43,20 +45,22 @@ START_TEST(stats_name_all_mistakes)
 }
 END_TEST
 
+static const char bench_text[] =
+	"{\n"
+	"  \"format\": \"nexus-bench/1\",\n"
+	"  \"kind\": \"find-max\",\n"
+	"  \"offered\": { \"arrivals\": \"poisson\", \"rate\": 100, \"duration_ms\": 1000, \"seed\": 7, \"requests\": 98 },\n"
+	"  \"sessions\": [\n"
+	"    { \"session\": \"a\", \"rate\": 98, \"received\": 98, \"in_slo\": 98, \"late\": 0, \"dropped\": 0, \"rejected\": 0, \"failed\": 0 }\n"
+	"  ],\n"
+	"  \"goodput\": 98,\n"
+	"  \"in_slo_fraction\": 1,\n"
+	"  \"max_rate\": 120.5\n"
+	"}\n";
+
 START_TEST(benches_come_out_as_they_went_in)
 {
-	keep_bench(
-		"{\n"
-		"  \"format\": \"nexus-bench/1\",\n"
-		"  \"kind\": \"find-max\",\n"
-		"  \"offered\": { \"arrivals\": \"poisson\", \"rate\": 100, \"duration_ms\": 1000, \"seed\": 7, \"requests\": 98 },\n"
-		"  \"sessions\": [\n"
-		"    { \"session\": \"a\", \"rate\": 98, \"received\": 98, \"in_slo\": 98, \"late\": 0, \"dropped\": 0, \"rejected\": 0, \"failed\": 0 }\n"
-		"  ],\n"
-		"  \"goodput\": 98,\n"
-		"  \"in_slo_fraction\": 1,\n"
-		"  \"max_rate\": 120.5\n"
-		"}\n");
+	keep_bench(bench_text);
 	keep_bench("{\"format\":\"nexus-bench/1\",\"offered\":{\"arrivals\":\"uniform\",\"rate\":1,"
 		   "\"duration_ms\":1,\"seed\":0,\"requests\":0},\"sessions\":[],\"goodput\":0,"
 		   "\"in_slo_fraction\":0}\n");
@@ -122,5 +126,12 @@ START_TEST(observed_rates_add_up)
 }
 END_TEST
 
+START_TEST(survives_damage)
+{
+	batter_stats(stats_text);
+	batter_bench(bench_text);
+}
+END_TEST
+
 UNIT_MAIN("formats/stats", stats_come_out_as_they_went_in, stats_name_all_mistakes,
-	benches_come_out_as_they_went_in, observed_rates_add_up)
+	benches_come_out_as_they_went_in, observed_rates_add_up, survives_damage)

@@ -7,30 +7,32 @@ GOLDEN(workload, nx_workload_parse((const struct nx_jdoc *const *)&doc, 1, out, 
 
 #define HEAD "{\"format\": \"nexus-workload/1\", "
 
+static const char workload_text[] =
+	"{\n"
+	"  \"format\": \"nexus-workload/1\",\n"
+	"  \"devices\": [\n"
+	"    { \"device\": \"NVIDIA H200\", \"count\": 16, \"memory_bytes\": 150000000000, \"cost\": 1.5 },\n"
+	"    { \"device\": \"cpu\", \"cost\": 1, \"addresses\": [\"unix:/run/a\", \"http://h:1\"] }\n"
+	"  ],\n"
+	"  \"sessions\": [\n"
+	"    { \"session\": \"lpr\", \"model\": \"lpr-net\", \"precision\": \"fp16\", \"threads\": 2, \"slo_ms\": 100, \"rate\": 320 }\n"
+	"  ],\n"
+	"  \"queries\": [\n"
+	"    {\n"
+	"      \"query\": \"traffic\",\n"
+	"      \"slo_ms\": 400,\n"
+	"      \"rate\": 20,\n"
+	"      \"stages\": [\n"
+	"        { \"stage\": \"detect\", \"model\": \"ssd\" },\n"
+	"        { \"stage\": \"car\", \"model\": \"gn\", \"after\": \"detect\", \"gamma\": 1.8, \"select\": \".detections[] | select(.label==\\\"car\\\")\" }\n"
+	"      ]\n"
+	"    }\n"
+	"  ]\n"
+	"}\n";
+
 START_TEST(comes_out_as_it_went_in)
 {
-	keep_workload(
-		"{\n"
-		"  \"format\": \"nexus-workload/1\",\n"
-		"  \"devices\": [\n"
-		"    { \"device\": \"NVIDIA H200\", \"count\": 16, \"memory_bytes\": 150000000000, \"cost\": 1.5 },\n"
-		"    { \"device\": \"cpu\", \"cost\": 1, \"addresses\": [\"unix:/run/a\", \"http://h:1\"] }\n"
-		"  ],\n"
-		"  \"sessions\": [\n"
-		"    { \"session\": \"lpr\", \"model\": \"lpr-net\", \"precision\": \"fp16\", \"threads\": 2, \"slo_ms\": 100, \"rate\": 320 }\n"
-		"  ],\n"
-		"  \"queries\": [\n"
-		"    {\n"
-		"      \"query\": \"traffic\",\n"
-		"      \"slo_ms\": 400,\n"
-		"      \"rate\": 20,\n"
-		"      \"stages\": [\n"
-		"        { \"stage\": \"detect\", \"model\": \"ssd\" },\n"
-		"        { \"stage\": \"car\", \"model\": \"gn\", \"after\": \"detect\", \"gamma\": 1.8, \"select\": \".detections[] | select(.label==\\\"car\\\")\" }\n"
-		"      ]\n"
-		"    }\n"
-		"  ]\n"
-		"}\n");
+	keep_workload(workload_text);
 	keep_workload("{\"format\":\"nexus-workload/1\",\"sessions\":[],\"queries\":[]}\n");
 }
 END_TEST
@@ -148,5 +150,11 @@ START_TEST(adds_up_streams)
 }
 END_TEST
 
+START_TEST(survives_damage)
+{
+	batter_workload(workload_text);
+}
+END_TEST
+
 UNIT_MAIN("formats/workload", comes_out_as_it_went_in, fills_in_defaults, names_all_mistakes,
-	refuses_odd_trees, adds_up_streams)
+	refuses_odd_trees, adds_up_streams, survives_damage)
