@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Events are only written here: what reads them is a jq program, which gets their text. */
 #include "formats/event.h"
 
 #include <stdlib.h>

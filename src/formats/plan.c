@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading plans; plan_write.c holds the rest. */
+/*
+ * Reading plans; plan_write.c holds the rest.
+ *
+ * A plan is checked for loose ends, not for its promises: that every name leads somewhere is what
+ * serve and route rely on, while throughput and latency need profiles to be judged.
+ */
 #include "formats/plan.h"
 
 #include "formats/reader.h"

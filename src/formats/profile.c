@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Latency tables, and profiles to and from JSON.  Figures that a profile may leave out are negative
+ * (times) or 0 (sizes, counts) in memory, so that they are left out again when it is written. */
 #include "formats/profile.h"
 
 #include "formats/reader.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Common parts of the readers.  A reader never stops at a mistake: it notes it, leaves the member as
+ * it was (zero or its default), and goes on, so that everything wrong with a file is said at once.
+ * What was read is thrown away at the end if there was any mistake.
+ */
 #include "formats/reader.h"
 
 #include "core/alloc.h"

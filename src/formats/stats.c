@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading nexus-stats/1 and nexus-bench/1; stats_write.c writes them. */
+/*
+ * Reading nexus-stats/1 and nexus-bench/1; stats_write.c writes them.
+ *
+ * A router prints its counters at an interval, and there may be several routers: what was observed
+ * of a session is the last line of each, added up.
+ */
 #include "formats/stats.h"
 
 #include "formats/reader.h"

@@ -71,7 +71,7 @@ struct nx_bench {
 	char *kind;  /* "load" or "find-max" */
 	char *arrivals; /* "uniform" or "poisson" */
 	double rate, duration_ms;
-	uint64_t seed, offered;
+	uint64_t seed, offered; /* seed at most 2^53: JSON numbers are doubles */
 	struct nx_stats_session *session;
 	size_t n_sessions;
 	double goodput, in_slo_fraction;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Workloads.  Several documents add up to one, so names are collected over all of them and compared
+ * at the end; each keeps its document, because a message names the file's own line.
+ */
 #include "formats/workload.h"
 
 #include "formats/reader.h"

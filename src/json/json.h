@@ -4,8 +4,8 @@
  *
  * Reading: text is parsed by libjq and copied at once into a plain C tree (struct nx_jv), which
  * can be borrowed, read from any thread and never aborts on a wrong type; no jv survives parsing.
- * Every node knows its parent and its line, so that a message can name both:
- *  "workload.json:12: .sessions[3].slo_ms: must be > 0 (got -5)".
+ * Every node knows its parent and its line, so that a message can name its place:
+ * "workload.json:12: .sessions[3].slo_ms: must be > 0 (got -5)".  Nesting ends at 64.
  *
  * Checking: a struct nx_jcheck collects all mistakes of a document, so that they are reported
  * at once.  Writing: struct nx_jw streams into a buffer, numbers in the shortest decimal that
@@ -41,9 +41,9 @@ struct nx_jv {
 
 struct nx_jdoc; /* one top-level value with its text and source name */
 
-/* Reads a stream of concatenated values ("cat *.json") from 'text'; *docs is a new array of *n.
- * 'source' names the text in messages (file name or "standard input").  NX_EDATA with
- * source:line on damaged text; an empty text gives n = 0. */
+/* Reads a stream of concatenated values ("cat *.json") into a new array *docs of *n; 0 for an
+ * empty text.  'source' names the text in messages: a file, "standard input".  NX_EDATA with
+ * source:line on damaged text. */
 int nx_jdocs_parse(const char *text, size_t len, const char *source, struct nx_jdoc ***docs,
 	size_t *n, struct nx_err *err);
 void nx_jdocs_free(struct nx_jdoc ***docs, size_t n);
@@ -75,18 +75,17 @@ struct nx_jcheck {
 
 void nx_jcheck_init(struct nx_jcheck *c, const struct nx_jdoc *doc);
 void nx_jcheck_release(struct nx_jcheck *c);
-/* Notes a mistake at 'at' (or, if key is not NULL, at its member 'key', present or not). */
-void nx_jcheck_fail(struct nx_jcheck *c, const struct nx_jv *at, const char *key, const char *fmt,
-	...) __attribute__((format(printf, 4, 5)));
-/* 0 if there was no mistake; else NX_EDATA with all of them in err->msg (cut with "and N more"
- * when too many). */
+/* Notes a mistake at 'at', or, if key is not NULL, at its member, present or not. */
+void nx_jcheck_fail(struct nx_jcheck *c, const struct nx_jv *at, const char *key,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* 0 if there was no mistake; else NX_EDATA with them, a line each, and "and N more". */
 int nx_jcheck_result(const struct nx_jcheck *c, struct nx_err *err);
 
 enum nx_jneed { NX_OPTIONAL, NX_REQUIRED };
 
-/* Typed members of object 'v'.  They note a mistake and return false when the member has the
- * wrong kind, is out of [min, max], or is required and missing; they return true and set *out
- * only when it is there and right.  'null' counts as missing. */
+/* Typed members of object 'v'.  They return true and set *out only when the member is there and
+ * right; a wrong kind, a number out of [min, max] and a required member that is missing (or null)
+ * are noted as mistakes. */
 bool nx_jget_number(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
 	enum nx_jneed need, double min, double max, double *out);
 /* As above with min excluded: "must be > min". */
@@ -108,7 +107,6 @@ bool nx_jget_array(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
 	enum nx_jneed need, const struct nx_jv **out);
 bool nx_jget_object(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
 	enum nx_jneed need, const struct nx_jv **out);
-
 /* Notes a mistake unless 'v' is an object. */
 bool nx_jcheck_object(struct nx_jcheck *c, const struct nx_jv *v);
 
@@ -123,7 +121,7 @@ bool nx_jcheck_format(struct nx_jcheck *c, const struct nx_jv *v, const char *ki
 enum nx_jstyle { NX_JCOMPACT, NX_JPRETTY };
 #define NX_JW_DEPTH 64
 
-/* A streaming writer onto 'out'; misuse (a value without key, unbalanced ends) is a bug. */
+/* A streaming writer onto 'out'; misuse (a value without key) is a bug. */
 struct nx_jw {
 	struct nx_buf *out;
 	enum nx_jstyle style;
@@ -160,16 +158,14 @@ void nx_json_format_number(double v, char out[32]);
 
 /* ---- jq ------------------------------------------------------------------------------------- */
 
-/* A compiled jq program.  Not thread-safe: one per thread. */
-struct nx_jq;
+struct nx_jq; /* a compiled program; not thread-safe: one per thread */
 
 /* NX_EUSAGE with jq's own message if the program does not compile. */
 int nx_jq_compile(const char *program, struct nx_jq **out, struct nx_err *err);
 void nx_jq_free(struct nx_jq **jq);
 
-/* Runs it on one JSON text; every result goes to 'emit' as compact JSON text.  NX_EDATA if the
- * program raises an error (results before it were emitted); emit may return -NX_E… (with err
- * set) to stop. */
+/* Runs it on one JSON text; every result goes to 'emit' as compact JSON text, which may return
+ * -NX_E… (err set) to stop.  NX_EDATA if the program raises an error, after its results so far. */
 int nx_jq_run(struct nx_jq *jq, const char *json, size_t len,
 	int (*emit)(void *arg, const char *json, size_t len, struct nx_err *err), void *arg,
 	struct nx_err *err);
@@ -177,8 +173,7 @@ int nx_jq_run(struct nx_jq *jq, const char *json, size_t len,
 /* ---- scanning, without libjq: for request bodies on the hot path ------------------------------ */
 
 enum nx_jtoken { NX_JT_END, NX_JT_ERROR, NX_JT_OBJECT, NX_JT_OBJECT_END, NX_JT_ARRAY,
-	NX_JT_ARRAY_END, NX_JT_KEY, NX_JT_STRING, NX_JT_NUMBER, NX_JT_TRUE, NX_JT_FALSE,
-	NX_JT_NULL };
+	NX_JT_ARRAY_END, NX_JT_KEY, NX_JT_STRING, NX_JT_NUMBER, NX_JT_TRUE, NX_JT_FALSE, NX_JT_NULL };
 
 /* A strict pull tokenizer over text that stays where it is (RFC 8259; depth at most 64). */
 struct nx_jscan {
@@ -187,8 +182,7 @@ struct nx_jscan {
 	int depth;
 	char stack[NX_JW_DEPTH];
 	int state;
-	/* the token just read */
-	size_t start, end;  /* its bytes in text; strings and keys without their quotes */
+	size_t start, end;  /* bytes of the token just read; strings and keys without quotes */
 	double number;
 	int line;           /* of the token, from 1 */
 	const char *error;  /* after NX_JT_ERROR */
