@@ -35,6 +35,8 @@ int nx_media_decode_image(
 	const void *data, size_t len, size_t max_pixels, struct nx_frame *out, struct nx_err *err)
 {
 	struct nx_image_head head = nx_image_head(data, len);
+	/* What the decoder may see at most: no more than we saw, its rounding up aside. */
+	size_t limit = ((size_t)head.width + 64) * ((size_t)head.height + 64);
 
 	memset(out, 0, sizeof *out);
 	if (check_head(&head, max_pixels, err))
@@ -42,7 +44,7 @@ int nx_media_decode_image(
 	const struct nx_media_ops *ops = nx_media_ops(err);
 	if (!ops)
 		return -err->code;
-	if (ops->decode_image(head.kind, data, len, max_pixels, out, err))
+	if (ops->decode_image(head.kind, data, len, limit, out, err))
 		return nx_err_wrap(err, "%s", nx_image_kind_name(head.kind));
 	return 0;
 }

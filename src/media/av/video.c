@@ -111,6 +111,8 @@ static int open_decoder(struct nx_video *v, struct nx_err *err)
 	const AVCodec *codec = avcodec_find_decoder(s->codecpar->codec_id);
 	int64_t pixels = (int64_t)s->codecpar->width * s->codecpar->height;
 
+	if (s->codecpar->codec_id == AV_CODEC_ID_NONE)
+		return nx_err_set(err, NX_EDATA, "the video stream's header is damaged");
 	if (!codec || !av_match_list(codec->name, CODECS, ','))
 		return nx_err_set(err, NX_EUNSUPP, "cannot decode '%s'",
 			avcodec_get_name(s->codecpar->codec_id));
