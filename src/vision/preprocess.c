@@ -7,7 +7,7 @@
 #include "vision/vision.h"
 
 #include "core/alloc.h"
-#include "vision/half.h"
+#include "model/ops.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ static void fill_table(
 		if (dtype == NX_U8)
 			table[v] = (uint32_t)v;
 		else if (dtype == NX_F16)
-			table[v] = nx_half_from_float(value);
+			table[v] = nx_float_to_half(value);
 		else
 			memcpy(&table[v], &value, sizeof value);
 	}

@@ -2,7 +2,7 @@
 #include "vision/tensor_view.h"
 
 #include "core/alloc.h"
-#include "vision/half.h"
+#include "model/ops.h"
 
 #include <string.h>
 
