@@ -10,6 +10,7 @@ validate() {
 
 /usr/bin/python3 -c 'import jsonschema; jsonschema.Draft202012Validator' 2>/dev/null ||
 	skip_all "python3-jsonschema with draft 2020-12 is not installed"
+command -v jq >/dev/null || skip_all "jq is not installed"
 
 true_that "examples are taken from the man page" validate man "$NX_SRC/man/nexus-formats.5" .
 for kind in profile workload plan stats bench event model; do

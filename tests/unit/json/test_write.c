@@ -25,6 +25,7 @@ START_TEST(formats_numbers)
 	formats(1, "1");
 	formats(0.1, "0.1");
 	formats(-2.5, "-2.5");
+	formats(9.2, "9.2"); /* at 16 digits it is 9.199999999999999 */
 	formats(150000000000.0, "150000000000");
 	formats(9007199254740992.0, "9007199254740992");
 	formats(1e15, "1000000000000000");
