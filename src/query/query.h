@@ -60,11 +60,12 @@ struct nx_query_result {
 };
 typedef void nx_query_done_fn(void *arg, const struct nx_query_result *result);
 
-/* Runs a frame (taken; freed when its last crop is made) that arrived at 'arrival_ns'. */
+/* Runs a frame that arrived at 'arrival_ns'.  Its pixels are taken: *frame is empty afterwards. */
 void nx_query_submit(struct nx_query *q, struct nx_frame *frame, const char *source,
 	uint64_t arrival_ns, nx_query_done_fn *done, void *arg);
 
-/* Appends what was observed since the last call: edges with their measured gammas. */
-void nx_query_observe(struct nx_query *q, struct nx_stats *stats);
+/* Appends what was observed since the last call, 'interval_ms' ago: the sessions of the stages and
+ * the edges with their measured gammas. */
+void nx_query_observe(struct nx_query *q, double interval_ms, struct nx_stats *stats);
 
 #endif

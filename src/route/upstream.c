@@ -288,7 +288,7 @@ static void make_routes(
 
 int nx_upstream_reload(struct nx_upstream *up, const struct nx_plan *plan, struct nx_err *err)
 {
-	struct backend **list, **old = up->backend;
+	struct backend **list = NULL, **old = up->backend;
 	size_t n_old = up->n_backends;
 
 	int rc = make_backends(up, plan, &list, err);
