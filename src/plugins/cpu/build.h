@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a closed graph to the steps of an executable.  A value may be held in several layouts;
+ * it gets another one only when a step asks for it.
+ */
+#ifndef NX_PLUGINS_CPU_BUILD_H
+#define NX_PLUGINS_CPU_BUILD_H
+
+#include "plugins/cpu/exec.h"
+#include "plugins/cpu/fuse.h"
+#include "plugins/cpu/weights.h"
+
+#define CPU_REPS_MAX 6
+
+/* A value in one layout.  Values that are not fp32 have only one, row-major, and no md. */
+struct cpu_rep {
+	dnnl_memory_desc_t md;
+	int buf;
+};
+
+struct cpu_val {
+	int n;
+	struct cpu_rep rep[CPU_REPS_MAX]; /* the first is the one it was made in */
+	int view_of; /* value with the same elements in row-major order, or NX_NO_VALUE */
+	int uses;    /* readers to come, graph outputs included */
+};
+
+struct cpu_build {
+	struct nx_plugin_exec *e;
+	const struct nx_graph *g;
+	struct cpu_plan plan;
+	struct cpu_val *val;
+};
+
+#define CPU_NOT_MINE 1 /* an emitter's answer: the reference kernel must do it */
+
+int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err);
+
+/* The layout a value was made in. */
+int cpu_rep_home(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err);
+/* The value row-major. */
+int cpu_rep_plain(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err);
+/* The value as 'md' says. */
+int cpu_rep_as(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, struct cpu_rep *rep,
+	struct nx_err *err);
+/* A buffer with the value as 'md' that the next step may overwrite. */
+int cpu_rep_own(
+	struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int *buf, struct nx_err *err);
+
+/* A new buffer of the arena that holds 'md', registered as a layout of 'value'. */
+int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md);
+/* Says that 'buf' holds 'value' as 'md' (NULL: row-major). */
+void cpu_rep_add(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int buf);
+
+/* Appends the step that makes 'value' as 'md' from 'from', which may be a view of another value
+ * with the same dimensions. */
+int cpu_emit_copy(struct cpu_build *b, int value, const struct cpu_rep *from,
+	const dnnl_memory_desc_t *md, struct nx_err *err);
+
+const struct nx_shape *cpu_shape(const struct cpu_build *b, int value);
+
+/* Emitters: append the steps of a group or node; 0, CPU_NOT_MINE or an error. */
+int cpu_emit_conv(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
+int cpu_emit_gemm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
+int cpu_emit_norm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
+int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
+/* The last resort: the model's own kernel on row-major tensors. */
+int cpu_emit_kernel(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
+
+/* Weights of a group: the key they are found by, and post-ops with the activation. */
+void cpu_key_init(struct cpu_key *key, int tag);
+void cpu_key_add(struct cpu_key *key, const struct nx_graph *g, int value);
+void cpu_key_add_group(
+	struct cpu_key *key, const struct nx_graph *g, const struct cpu_group *group);
+/* NULL if the group has neither residual nor activation. */
+int cpu_post_ops(const struct cpu_group *group, dnnl_post_ops_t *out, struct nx_err *err);
+
+#endif

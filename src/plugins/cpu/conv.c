@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conv and ConvTranspose.  Layout: what is there is kept if a fast kernel takes it, else oneDNN
+ * chooses; so a network settles on one layout (channels innermost on current CPUs) and reorders
+ * are rare.
+ */
+#include "plugins/cpu/linear.h"
+
+#include <string.h>
+
+struct conv {
+	struct cpu_linear linear;
+	const struct nx_node *node;
+	bool transposed;
+	int src, dst; /* values */
+	int spatial;
+	dnnl_dims_t strides, dilates, pad_l, pad_r; /* oneDNN counts dilations from 0 */
+};
+
+static int64_t ints_at(const struct nx_node *n, const char *name, int i, int64_t dflt)
+{
+	size_t count;
+	const int64_t *v = nx_node_ints(n, name, &count);
+
+	return (size_t)i < count ? v[i] : dflt;
+}
+
+/* Padding in front and behind along spatial axis i. */
+static void set_padding(struct conv *c, int i, int64_t in, int64_t out, int64_t kernel)
+{
+	const char *automatic = nx_node_str(c->node, "auto_pad", "NOTSET");
+	int64_t range = (kernel - 1) * (c->dilates[i] + 1) + 1;
+	int64_t total = (out - 1) * c->strides[i] + range - in;
+
+	c->pad_l[i] = ints_at(c->node, "pads", i, 0);
+	c->pad_r[i] = ints_at(c->node, "pads", i + c->spatial, 0);
+	if (c->transposed) {
+		/* Whatever output_padding adds is less to cut off behind. */
+		c->pad_r[i] = (in - 1) * c->strides[i] + range - c->pad_l[i] - out;
+	} else if (strcmp(automatic, "NOTSET") != 0) {
+		total = total > 0 ? total : 0;
+		c->pad_l[i] = strcmp(automatic, "SAME_LOWER") == 0 ? total - total / 2 : total / 2;
+		c->pad_r[i] = total - c->pad_l[i];
+	}
+}
+
+/* The stored weights [O, I/G, …], or [I, O/G, …] transposed, as oneDNN's [G,] O/G, I/G, …. */
+static void describe_weights(struct conv *c, const struct nx_shape *w, int64_t groups)
+{
+	struct cpu_linear *l = &c->linear;
+	dnnl_dims_t dims, strides;
+	int64_t kernel = 1, o, i;
+	int n = 0;
+
+	for (int k = 2; k < w->rank; k++)
+		kernel *= w->dim[k];
+	o = c->transposed ? w->dim[1] : w->dim[0] / groups;
+	i = c->transposed ? w->dim[0] / groups : w->dim[1];
+	if (groups > 1) {
+		dims[n] = groups;
+		strides[n++] = o * i * kernel;
+	}
+	dims[n] = o;
+	strides[n++] = c->transposed ? kernel : i * kernel;
+	dims[n] = i;
+	strides[n++] = c->transposed ? o * kernel : kernel;
+	for (int k = 2; k < w->rank; k++) {
+		dims[n] = w->dim[k];
+		kernel /= w->dim[k];
+		strides[n++] = kernel;
+	}
+	dnnl_memory_desc_init_by_strides(&l->stored, n, dims, dnnl_f32, strides);
+	kernel = 1;
+	for (int k = 2; k < w->rank; k++)
+		kernel *= w->dim[k];
+	l->channels = o * groups;
+	l->inner = (size_t)(c->transposed ? kernel : i * kernel);
+	l->per_group = (size_t)o;
+	l->group_span = (size_t)(o * i * kernel);
+}
+
+static int describe(struct cpu_build *b, const struct cpu_group *group, struct conv *c)
+{
+	const struct nx_node *n = &b->g->nodes[group->head];
+	int64_t groups = nx_node_int(n, "group", 1), count;
+	size_t unused;
+
+	memset(c, 0, sizeof *c);
+	c->node = n;
+	c->transposed = cpu_is(n, "ConvTranspose");
+	c->src = n->in[0];
+	c->dst = group->out;
+	c->linear.group = group;
+	c->linear.weights = n->in[1];
+	c->linear.bias = n->n_in > 2 ? n->in[2] : NX_NO_VALUE;
+	c->linear.scale = 1;
+	if (!cpu_const_f32(b->g, c->linear.weights, &count) || count <= 0 ||
+		(c->linear.bias != NX_NO_VALUE && !cpu_const_f32(b->g, c->linear.bias, &count)))
+		return CPU_NOT_MINE;
+	if (c->transposed && (nx_node_ints(n, "output_shape", &unused) ||
+				     strcmp(nx_node_str(n, "auto_pad", "NOTSET"), "NOTSET") != 0))
+		return CPU_NOT_MINE;
+
+	const struct nx_shape *w = cpu_shape(b, c->linear.weights), *src = cpu_shape(b, c->src),
+			      *dst = cpu_shape(b, c->dst);
+	c->spatial = w->rank - 2;
+	if (w->rank < 3 || w->rank > 5 || src->rank != w->rank || nx_shape_count(src) <= 0 ||
+		nx_shape_count(dst) <= 0)
+		return CPU_NOT_MINE;
+	describe_weights(c, w, groups);
+	for (int i = 0; i < c->spatial; i++) {
+		c->strides[i] = ints_at(n, "strides", i, 1);
+		c->dilates[i] = ints_at(n, "dilations", i, 1) - 1;
+		set_padding(c, i, src->dim[i + 2], dst->dim[i + 2], w->dim[i + 2]);
+	}
+	return 0;
+}
+
+/* A descriptor for given layouts (NULL: any). */
+static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *c,
+	const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst, const_dnnl_post_ops_t ops)
+{
+	dnnl_memory_desc_t any_src, any_dst, weights = c->linear.stored, bias;
+	union {
+		dnnl_convolution_desc_t conv;
+		dnnl_deconvolution_desc_t deconv;
+	} d;
+	dnnl_status_t st;
+
+	dnn_md_any(&any_src, cpu_shape(b, c->src));
+	dnn_md_any(&any_dst, cpu_shape(b, c->dst));
+	dnnl_memory_desc_init_by_tag(&weights, c->linear.stored.ndims, c->linear.stored.dims,
+		dnnl_f32, dnnl_format_tag_any);
+	cpu_linear_bias_md(&c->linear, &bias);
+	const dnnl_memory_desc_t *bias_md = cpu_linear_has_bias(&c->linear) ? &bias : NULL;
+	if (c->transposed)
+		st = dnnl_dilated_deconvolution_forward_desc_init(&d.deconv, dnnl_forward_inference,
+			dnnl_deconvolution_direct, src ? src : &any_src, &weights, bias_md,
+			dst ? dst : &any_dst, c->strides, c->dilates, c->pad_l, c->pad_r);
+	else
+		st = dnnl_dilated_convolution_forward_desc_init(&d.conv, dnnl_forward_inference,
+			dnnl_convolution_direct, src ? src : &any_src, &weights, bias_md,
+			dst ? dst : &any_dst, c->strides, c->dilates, c->pad_l, c->pad_r);
+	return st == dnnl_success ? dnn_pd_new(b->e->dev->engine, &d, ops) : NULL;
+}
+
+/* The layout that is there if it runs fast, else whatever oneDNN likes best. */
+static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
+	const struct cpu_rep *src, const struct cpu_rep *residual, const_dnnl_post_ops_t ops)
+{
+	bool packed = !dnn_md_is_plain(&src->md);
+	const dnnl_memory_desc_t *dst =
+		residual && !dnn_md_is_plain(&residual->md) ? &residual->md : NULL;
+	const dnnl_memory_desc_t *tries[][2] = {
+		{ packed ? &src->md : NULL, dst },
+		{ packed ? &src->md : NULL, NULL },
+		{ NULL, NULL },
+	};
+	dnnl_primitive_desc_t pd = NULL;
+
+	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		pd = try_layout(b, c, tries[i][0], tries[i][1], ops);
+		if (pd && dnn_pd_is_fast(pd))
+			return pd;
+		if (pd && i + 1 < sizeof tries / sizeof tries[0])
+			dnnl_primitive_desc_destroy(pd);
+	}
+	return pd;
+}
+
+static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitive_desc_t pd,
+	int *dst, struct nx_err *err)
+{
+	const dnnl_memory_desc_t *md = dnn_pd_md(pd, dnnl_query_dst_md);
+
+	if (c->linear.group->residual == NX_NO_VALUE) {
+		*dst = cpu_rep_new(b, c->dst, md);
+		return 0;
+	}
+	/* The sum is made in place: over what is added, or over a copy of it. */
+	if (cpu_rep_own(b, c->linear.group->residual, md, dst, err))
+		return -err->code;
+	cpu_rep_add(b, c->dst, md, *dst);
+	return 0;
+}
+
+int cpu_emit_conv(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+{
+	struct conv c;
+	struct cpu_rep src, residual;
+	dnnl_post_ops_t ops = NULL;
+	bool has_residual = group->residual != NX_NO_VALUE;
+	int dst;
+
+	if (describe(b, group, &c) == CPU_NOT_MINE)
+		return CPU_NOT_MINE;
+	if (cpu_rep_home(b, c.src, &src, err) ||
+		(has_residual && cpu_rep_home(b, group->residual, &residual, err)) ||
+		cpu_post_ops(group, &ops, err))
+		return -err->code;
+	dnnl_primitive_desc_t pd = choose(b, &c, &src, has_residual ? &residual : NULL, ops);
+	if (ops)
+		dnnl_post_ops_destroy(ops);
+	if (!pd)
+		return CPU_NOT_MINE;
+	if (cpu_rep_as(b, c.src, dnn_pd_md(pd, dnnl_query_src_md), &src, err) ||
+		place_output(b, &c, pd, &dst, err)) {
+		dnnl_primitive_desc_destroy(pd);
+		return -err->code;
+	}
+	return cpu_linear_step(b, &c.linear, pd, src.buf, dst, err);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CPUs through oneDNN.  Threads belong to the engine: each runs executables of its own, one core
+ * each, and OpenMP is kept from making teams, whose spinning barriers collapse as soon as
+ * anything else runs on one of the cores.
+ */
+#include "core/alloc.h"
+#include "core/units.h"
+#include "model/ops.h"
+#include "plugins/args.h"
+#include "plugins/cpu/build.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MICRO_BATCH_MAX 16
+
+/* OpenMP's own header comes with the compiler, not with the library oneDNN brings along. */
+extern void omp_set_num_threads(int n);
+
+static int cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+		return CPU_COUNT(&set);
+	return 1;
+}
+
+/* The processor's model name, as profiles carry it. */
+static void read_name(char *out, size_t size)
+{
+	char line[256];
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	snprintf(out, size, "CPU");
+	while (f && fgets(line, sizeof line, f)) {
+		char *colon = strchr(line, ':');
+		if (strncmp(line, "model name", 10) != 0 || !colon)
+			continue;
+		colon[1 + strcspn(colon + 1, "\n")] = '\0';
+		snprintf(out, size, "%s", colon + 1 + strspn(colon + 1, " "));
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void fill_info(struct nx_device_info *info)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	memset(info, 0, sizeof *info);
+	read_name(info->name, sizeof info->name);
+	snprintf(info->spec, sizeof info->spec, "cpu");
+	snprintf(info->precision, sizeof info->precision, "fp32");
+	info->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+	info->threads_max = cores();
+	info->threads = 1;
+	info->micro_batch = MICRO_BATCH_MAX;
+}
+
+static int cpu_list(
+	const struct nx_host *host, struct nx_device_info *infos, int max, struct nx_err *err)
+{
+	(void)host;
+	(void)err;
+	if (max > 0)
+		fill_info(&infos[0]);
+	return 1;
+}
+
+static int parse_args(const char *args, struct nx_device_info *info, struct nx_err *err)
+{
+	char key[NX_ARG_SIZE], value[NX_ARG_SIZE];
+	int rc;
+
+	while ((rc = nx_arg_next(&args, "cpu", key, value, err)) == 1) {
+		double n;
+		if (strcmp(key, "threads") != 0)
+			return nx_err_set(err, NX_EUSAGE,
+				"device 'cpu': unknown key '%s' (known: threads)", key);
+		if (nx_parse_double(value, &n) || n < 1 || n > info->threads_max || n != (int)n)
+			return nx_err_set(err, NX_EUSAGE,
+				"device 'cpu': threads must be from 1 to %d (got '%s')",
+				info->threads_max, value);
+		info->threads = (int)n;
+	}
+	return rc;
+}
+
+static void cpu_close(struct nx_plugin_device **pdev)
+{
+	struct nx_plugin_device *dev = *pdev;
+
+	if (!dev)
+		return;
+	if (dev->stream)
+		dnnl_stream_destroy(dev->stream);
+	if (dev->engine)
+		dnnl_engine_destroy(dev->engine);
+	free(dev->weights);
+	free(dev);
+	*pdev = NULL;
+}
+
+static int cpu_open(const struct nx_host *host, const char *args, struct nx_plugin_device **out,
+	struct nx_device_info *info, struct nx_err *err)
+{
+	(void)host;
+	fill_info(info);
+	if (parse_args(args, info, err))
+		return -err->code;
+
+	struct nx_plugin_device *dev = nx_alloc(1, sizeof *dev);
+	dnnl_status_t st = dnnl_engine_create(&dev->engine, dnnl_cpu, 0);
+	if (st == dnnl_success)
+		st = dnnl_stream_create(&dev->stream, dev->engine, dnnl_stream_default_flags);
+	if (st != dnnl_success) {
+		cpu_close(&dev);
+		return dnn_check(st, "opening the CPU", err);
+	}
+	*out = dev;
+	return 0;
+}
+
+/* All operators that cannot run, with their nodes, in one message. */
+static int check_operators(const struct nx_graph *g, struct nx_err *err)
+{
+	char list[700] = "";
+	size_t len = 0, n = 0;
+
+	for (size_t i = 0; i < g->n_nodes; i++) {
+		const struct nx_node *node = &g->nodes[i];
+		if (nx_op_find(node->domain, node->op))
+			continue;
+		n++;
+		if (len + 3 < sizeof list)
+			len += (size_t)snprintf(list + len, sizeof list - len, "%s%s (node '%s')",
+				len ? ", " : "", node->op, node->name);
+	}
+	return n ? nx_err_set(err, NX_EUNSUPP, "the cpu device lacks %zu operators: %s", n, list)
+		 : 0;
+}
+
+static int check_closed(const struct nx_graph *g, struct nx_err *err)
+{
+	for (size_t i = 0; i < g->n_nodes; i++) {
+		for (size_t k = 0; k < g->nodes[i].n_out; k++) {
+			int v = g->nodes[i].out[k];
+			if (v == NX_NO_VALUE)
+				continue;
+			const struct nx_value *value = &g->values[v];
+			if (!value->known || nx_shape_count(&value->shape) < 0 ||
+				nx_dtype_size(value->dtype) == 0)
+				return nx_err_set(err, NX_EDATA,
+					"the shape of '%s' is not known (node '%s')", value->name,
+					g->nodes[i].name);
+		}
+	}
+	return 0;
+}
+
+static int cpu_compile(struct nx_plugin_device *dev, const struct nx_graph *graph, int64_t batch,
+	const struct nx_compile_opts *opts, struct nx_plugin_exec **out, struct nx_err *err)
+{
+	(void)batch;
+	omp_set_num_threads(1);
+	if (opts->precision && strcmp(opts->precision, "fp32") != 0)
+		return nx_err_set(err, NX_EUNSUPP, "the cpu device computes in fp32 only, not %s",
+			opts->precision);
+	if (check_operators(graph, err) || check_closed(graph, err))
+		return -err->code;
+
+	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);
+	e->dev = dev;
+	e->graph = graph;
+	int rc = dnn_check(dnnl_stream_create(&e->stream, dev->engine, dnnl_stream_default_flags),
+		"stream", err);
+	if (rc == 0)
+		rc = cpu_build(e, graph, err);
+	if (rc)
+		cpu_exec_free(&e);
+	else
+		*out = e;
+	return rc;
+}
+
+static int cpu_run(
+	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err)
+{
+	omp_set_num_threads(1);
+	return cpu_exec_run(e, in, out, err);
+}
+
+static void cpu_memory(const struct nx_plugin_exec *e, struct nx_plugin_memory *mem)
+{
+	mem->activations_bytes = e->arena_bytes + e->scratch_bytes;
+	mem->weights_bytes = 0;
+	for (size_t i = 0; i < e->n_weights; i++)
+		mem->weights_bytes += e->weights[i]->bytes;
+	for (size_t i = 0; i < e->n_bufs; i++)
+		if (e->buf[i].kind == CPU_CONST)
+			mem->weights_bytes += e->buf[i].bytes;
+}
+
+/*
+ * Rows that fit into the core's own cache with what lies between two layers: beyond it a larger
+ * piece is slower than two small ones, below it small networks save the fixed cost of a step.
+ */
+static int cpu_micro_batch(const struct nx_plugin_device *dev, const struct nx_graph *g)
+{
+	long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+	uint64_t largest = 1;
+	int rows = 1;
+
+	(void)dev;
+	for (size_t i = 0; i < g->n_values; i++) {
+		const struct nx_value *v = &g->values[i];
+		int64_t n = v->known && !v->constant ? nx_shape_count(&v->shape) : 0;
+		uint64_t bytes = n > 0 ? (uint64_t)n * nx_dtype_size(v->dtype) : 0;
+		largest = bytes > largest ? bytes : largest;
+	}
+	cache = cache > 0 ? cache : 1 << 19;
+	while (rows < MICRO_BATCH_MAX && (uint64_t)rows * 2 * largest * 2 <= (uint64_t)cache)
+		rows *= 2;
+	return rows;
+}
+
+static const struct nx_plugin plugin = {
+	.abi = NX_PLUGIN_ABI,
+	.size = sizeof(struct nx_plugin),
+	.name = "cpu",
+	.options_help = "threads=N, cores to use (default 1)",
+	.list = cpu_list,
+	.open = cpu_open,
+	.close = cpu_close,
+	.compile = cpu_compile,
+	.exec_free = cpu_exec_free,
+	.run = cpu_run,
+	.memory = cpu_memory,
+	.micro_batch = cpu_micro_batch,
+};
+
+NX_PLUGIN_EXPORT const struct nx_plugin *nx_plugin_entry(void);
+const struct nx_plugin *nx_plugin_entry(void)
+{
+	return &plugin;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugins/cpu/dnn.h"
+
+#include <string.h>
+
+int dnn_check(dnnl_status_t status, const char *what, struct nx_err *err)
+{
+	switch (status) {
+	case dnnl_success:
+		return 0;
+	case dnnl_out_of_memory:
+		return nx_err_set(err, NX_EOS, "oneDNN: %s: out of memory", what);
+	case dnnl_unimplemented:
+		return nx_err_set(err, NX_EUNSUPP, "oneDNN: %s: not implemented", what);
+	default:
+		return nx_err_set(err, NX_ESOFTWARE, "oneDNN: %s: status %d", what, (int)status);
+	}
+}
+
+static int copy_dims(const struct nx_shape *shape, dnnl_dims_t dims)
+{
+	for (int i = 0; i < shape->rank; i++)
+		dims[i] = shape->dim[i];
+	if (shape->rank == 0)
+		dims[0] = 1;
+	return shape->rank ? shape->rank : 1;
+}
+
+void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+{
+	dnnl_dims_t dims, strides;
+	int n = copy_dims(shape, dims);
+	dnnl_dim_t stride = 1;
+
+	for (int i = n - 1; i >= 0; i--) {
+		strides[i] = stride;
+		stride *= dims[i];
+	}
+	dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides);
+}
+
+void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+{
+	dnnl_dims_t dims, strides;
+	int n = copy_dims(shape, dims);
+	dnnl_dim_t stride = n > 1 ? dims[1] : 1;
+
+	if (n > 1)
+		strides[1] = 1;
+	for (int i = n - 1; i >= 0; i--) {
+		if (i == 1)
+			continue;
+		strides[i] = stride;
+		stride *= dims[i];
+	}
+	dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides);
+}
+
+void dnn_md_any(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+{
+	dnnl_dims_t dims;
+	int n = copy_dims(shape, dims);
+
+	dnnl_memory_desc_init_by_tag(md, n, dims, dnnl_f32, dnnl_format_tag_any);
+}
+
+static bool unblocked(const dnnl_memory_desc_t *md)
+{
+	return md->format_kind == dnnl_blocked && md->format_desc.blocking.inner_nblks == 0 &&
+	       md->offset0 == 0 && md->data_type == dnnl_f32 &&
+	       memcmp(md->dims, md->padded_dims, (size_t)md->ndims * sizeof md->dims[0]) == 0;
+}
+
+bool dnn_md_is_plain(const dnnl_memory_desc_t *md)
+{
+	dnnl_dim_t stride = 1;
+
+	if (!unblocked(md))
+		return false;
+	for (int i = md->ndims - 1; i >= 0; i--) {
+		if (md->dims[i] != 1 && md->format_desc.blocking.strides[i] != stride)
+			return false;
+		stride *= md->dims[i];
+	}
+	return true;
+}
+
+bool dnn_md_is_dense(const dnnl_memory_desc_t *md)
+{
+	size_t count = sizeof(float);
+
+	for (int i = 0; i < md->ndims; i++)
+		count *= (size_t)md->dims[i];
+	return unblocked(md) && dnnl_memory_desc_get_size(md) == count;
+}
+
+bool dnn_md_same(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
+{
+	if (dnnl_memory_desc_equal(a, b))
+		return true;
+	if (a->ndims != b->ndims || !unblocked(a) || !unblocked(b))
+		return false;
+	for (int i = 0; i < a->ndims; i++)
+		if (a->dims[i] != b->dims[i] ||
+			(a->dims[i] != 1 && a->format_desc.blocking.strides[i] !=
+						    b->format_desc.blocking.strides[i]))
+			return false;
+	return true;
+}
+
+dnnl_primitive_desc_t dnn_pd_new(
+	dnnl_engine_t engine, const_dnnl_op_desc_t desc, const_dnnl_post_ops_t post_ops)
+{
+	dnnl_primitive_attr_t attr = NULL;
+	dnnl_primitive_desc_t pd = NULL;
+
+	if (dnnl_primitive_attr_create(&attr) != dnnl_success)
+		return NULL;
+	/* One scratchpad an executable, in its hands: the library's own is shared by threads. */
+	dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+	if (post_ops)
+		dnnl_primitive_attr_set_post_ops(attr, post_ops);
+	if (dnnl_primitive_desc_create(&pd, desc, attr, engine, NULL) != dnnl_success)
+		pd = NULL;
+	dnnl_primitive_attr_destroy(attr);
+	return pd;
+}
+
+const dnnl_memory_desc_t *dnn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+	return dnnl_primitive_desc_query_md(pd, what, 0);
+}
+
+bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd)
+{
+	const char *name = NULL;
+
+	if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) !=
+			dnnl_success ||
+		!name)
+		return false;
+	return strstr(name, "jit") || strstr(name, "brg");
+}
+
+int dnn_reorder_now(dnnl_engine_t engine, dnnl_stream_t stream, const dnnl_memory_desc_t *from_md,
+	const void *from, dnnl_memory_t to, struct nx_err *err)
+{
+	const dnnl_memory_desc_t *to_md = NULL;
+	dnnl_primitive_desc_t pd = NULL;
+	dnnl_primitive_t prim = NULL;
+	dnnl_memory_t source = NULL;
+	/* The handle is only read; oneDNN has no const for it. */
+	dnnl_status_t st = dnnl_memory_create(&source, from_md, engine, (void *)(uintptr_t)from);
+
+	if (st == dnnl_success)
+		st = dnnl_memory_get_memory_desc(to, &to_md);
+	if (st == dnnl_success)
+		st = dnnl_reorder_primitive_desc_create(&pd, from_md, engine, to_md, engine, NULL);
+	if (st == dnnl_success)
+		st = dnnl_primitive_create(&prim, pd);
+	if (st == dnnl_success) {
+		const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, source }, { DNNL_ARG_TO, to } };
+		st = dnnl_primitive_execute(prim, stream, 2, args);
+	}
+	if (st == dnnl_success)
+		st = dnnl_stream_wait(stream);
+	dnnl_primitive_destroy(prim);
+	dnnl_primitive_desc_destroy(pd);
+	dnnl_memory_destroy(source);
+	return dnn_check(st, "reorder of weights", err);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gemm and MatMul by a constant matrix: oneDNN's inner product. */
+#include "plugins/cpu/linear.h"
+
+#include <string.h>
+
+struct gemm {
+	struct cpu_linear linear;
+	int src, dst;
+	bool trans_b;
+	int64_t m, k, n;
+};
+
+static bool bias_fits(const struct cpu_build *b, int bias, int64_t n)
+{
+	int64_t count;
+
+	if (bias == NX_NO_VALUE)
+		return true;
+	if (!cpu_const_f32(b->g, bias, &count))
+		return false;
+	const struct nx_shape *s = cpu_shape(b, bias);
+	return count == 1 || (count == n && s->rank > 0 && s->dim[s->rank - 1] == n);
+}
+
+static int describe(struct cpu_build *b, const struct cpu_group *group, struct gemm *gm)
+{
+	const struct nx_node *node = &b->g->nodes[group->head];
+	bool gemm = cpu_is(node, "Gemm");
+	int64_t count;
+
+	memset(gm, 0, sizeof *gm);
+	gm->src = node->in[0];
+	gm->dst = group->out;
+	gm->trans_b = gemm && nx_node_int(node, "transB", 0);
+	gm->linear.group = group;
+	gm->linear.weights = node->in[1];
+	gm->linear.bias = gemm && node->n_in > 2 ? node->in[2] : NX_NO_VALUE;
+	gm->linear.scale = gemm ? nx_node_float(node, "alpha", 1) : 1;
+
+	const struct nx_shape *src = cpu_shape(b, gm->src), *w = cpu_shape(b, node->in[1]);
+	if (!cpu_const_f32(b->g, node->in[1], &count) || count <= 0 || w->rank != 2 ||
+		src->rank < 2 || nx_shape_count(src) <= 0)
+		return CPU_NOT_MINE;
+	if (gemm &&
+		(nx_node_int(node, "transA", 0) ||
+			(gm->linear.bias != NX_NO_VALUE && nx_node_float(node, "beta", 1) != 1)))
+		return CPU_NOT_MINE;
+	gm->n = w->dim[gm->trans_b ? 0 : 1];
+	gm->k = w->dim[gm->trans_b ? 1 : 0];
+	gm->m = nx_shape_count(src) / gm->k;
+	gm->linear.channels = gm->n;
+	gm->linear.per_group = (size_t)gm->n;
+	gm->linear.inner = gm->trans_b ? (size_t)gm->k : 1;
+	return bias_fits(b, gm->linear.bias, gm->n) ? 0 : CPU_NOT_MINE;
+}
+
+/* The weights as [N, dims of a row of the source], wherever transB put the rows. */
+static void describe_weights(struct gemm *gm, const struct nx_shape *src)
+{
+	dnnl_dims_t dims, strides;
+	int64_t stride = gm->trans_b ? 1 : gm->n;
+
+	dims[0] = gm->n;
+	strides[0] = gm->trans_b ? gm->k : 1;
+	for (int i = src->rank - 1; i > 0; i--) {
+		dims[i] = src->dim[i];
+		strides[i] = stride;
+		stride *= src->dim[i];
+	}
+	dnnl_memory_desc_init_by_strides(&gm->linear.stored, src->rank, dims, dnnl_f32, strides);
+}
+
+static dnnl_primitive_desc_t try_src(struct cpu_build *b, const struct gemm *gm,
+	const dnnl_memory_desc_t *src, const_dnnl_post_ops_t ops)
+{
+	const struct nx_shape out = { 2, { gm->m, gm->n } };
+	dnnl_memory_desc_t weights, bias, dst;
+	dnnl_inner_product_desc_t d;
+
+	dnnl_memory_desc_init_by_tag(&weights, gm->linear.stored.ndims, gm->linear.stored.dims,
+		dnnl_f32, dnnl_format_tag_any);
+	cpu_linear_bias_md(&gm->linear, &bias);
+	dnn_md_plain(&dst, &out);
+	if (dnnl_inner_product_forward_desc_init(&d, dnnl_forward_inference, src, &weights,
+		    cpu_linear_has_bias(&gm->linear) ? &bias : NULL, &dst) != dnnl_success)
+		return NULL;
+	return dnn_pd_new(b->e->dev->engine, &d, ops);
+}
+
+/*
+ * A flattened feature map need not be put into row-major order first: the inner product takes
+ * the map itself, and the weights are packed to match.
+ */
+static int unflattened(const struct cpu_build *b, const struct gemm *gm)
+{
+	int v = gm->src;
+
+	while (b->val[v].n == 0 && b->val[v].view_of != NX_NO_VALUE)
+		v = b->val[v].view_of;
+	const struct nx_shape *s = cpu_shape(b, v);
+	bool ok = v != gm->src && b->val[v].n && cpu_is_f32(b->g, v) && s->rank >= 3 &&
+		  s->rank <= 5 && s->dim[0] == gm->m && !dnn_md_is_plain(&b->val[v].rep[0].md);
+	return ok ? v : NX_NO_VALUE;
+}
+
+static int emit_map(struct cpu_build *b, struct gemm *gm, int map, const_dnnl_post_ops_t ops,
+	struct nx_err *err)
+{
+	struct cpu_rep src;
+
+	describe_weights(gm, cpu_shape(b, map));
+	if (cpu_rep_home(b, map, &src, err))
+		return -err->code;
+	dnnl_primitive_desc_t pd = try_src(b, gm, &src.md, ops);
+	if (!pd)
+		return CPU_NOT_MINE;
+	if (!dnn_pd_is_fast(pd)) {
+		dnnl_primitive_desc_destroy(pd);
+		return CPU_NOT_MINE;
+	}
+	return cpu_linear_step(b, &gm->linear, pd, src.buf, cpu_rep_new(b, gm->dst, NULL), err);
+}
+
+static int emit_matrix(
+	struct cpu_build *b, struct gemm *gm, const_dnnl_post_ops_t ops, struct nx_err *err)
+{
+	const struct nx_shape rows = { 2, { gm->m, gm->k } };
+	dnnl_memory_desc_t md;
+	struct cpu_rep src;
+
+	describe_weights(gm, &rows);
+	dnn_md_plain(&md, &rows);
+	if (cpu_rep_plain(b, gm->src, &src, err))
+		return -err->code;
+	dnnl_primitive_desc_t pd = try_src(b, gm, &md, ops);
+	if (!pd)
+		return CPU_NOT_MINE;
+	return cpu_linear_step(b, &gm->linear, pd, src.buf, cpu_rep_new(b, gm->dst, NULL), err);
+}
+
+int cpu_emit_gemm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+{
+	struct gemm gm;
+	dnnl_post_ops_t ops = NULL;
+	int rc = CPU_NOT_MINE;
+
+	if (describe(b, group, &gm) == CPU_NOT_MINE)
+		return CPU_NOT_MINE;
+	if (cpu_post_ops(group, &ops, err))
+		return -err->code;
+	int map = unflattened(b, &gm);
+	if (map != NX_NO_VALUE)
+		rc = emit_map(b, &gm, map, ops, err);
+	if (rc == CPU_NOT_MINE)
+		rc = emit_matrix(b, &gm, ops, err);
+	if (ops)
+		dnnl_post_ops_destroy(ops);
+	return rc;
+}

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cpu device against the reference kernels: small graphs that together use every fusion,
+ * every change of layout and every batch size a ladder cuts.
+ */
+#include "core/rng.h"
+#include "engine/engine.h"
+#include "engine_dir.h"
+#include "model/build.h"
+#include "model/ops.h"
+#include "unit.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#define ROWS 5
+
+/* ---- graphs by hand -------------------------------------------------------------------------- */
+
+static struct nx_rng rng;
+
+static int declare(struct nx_graph *g, const char *name, int rank, const int64_t *dims)
+{
+	int v = nx_graph_add_value(g, name);
+
+	g->values[v].dtype = NX_F32;
+	g->values[v].shape.rank = rank;
+	memcpy(g->values[v].shape.dim, dims, (size_t)rank * sizeof *dims);
+	g->values[v].known = true;
+	return v;
+}
+
+/* Shapes are written SHAPE(1, 3, 8, 8). */
+#define SHAPE(...)                                                                     \
+	(int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]) \
+	{                                                                              \
+		__VA_ARGS__                                                            \
+	}
+
+static struct nx_graph *graph(int rank, const int64_t *dims)
+{
+	struct nx_graph *g = nx_graph_new("test", NULL);
+
+	g->opset = 13;
+	nx_graph_add_io(&g->in, &g->n_in, declare(g, "x", rank, dims));
+	return g;
+}
+
+/* A constant of random numbers from lo to hi. */
+static int constant(struct nx_graph *g, double lo, double hi, int rank, const int64_t *dims)
+{
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_tensor t;
+	int v = declare(g, "c", rank, dims);
+
+	ck_assert_int_eq(nx_tensor_init(&t, NX_F32, &g->values[v].shape, &err), 0);
+	for (size_t i = 0; i < t.bytes / sizeof(float); i++)
+		((float *)t.data)[i] = (float)(lo + (hi - lo) * nx_rng_uniform(&rng));
+	nx_graph_set_constant(g, v, &t);
+	return v;
+}
+
+static int weights(struct nx_graph *g, int rank, const int64_t *dims)
+{
+	return constant(g, -1, 1, rank, dims);
+}
+
+static int indices(struct nx_graph *g, size_t n, const int64_t *values)
+{
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_shape s = { 1, { (int64_t)n } };
+	struct nx_tensor t;
+	int v = nx_graph_add_value(g, "i");
+
+	ck_assert_int_eq(nx_tensor_init(&t, NX_I64, &s, &err), 0);
+	memcpy(t.data, values, n * sizeof *values);
+	nx_graph_set_constant(g, v, &t);
+	return v;
+}
+
+/* A node of up to six inputs (the list ends with -2); returns its output. */
+static int node(struct nx_graph *g, const char *op, ...)
+{
+	int in[6], out = nx_graph_add_value(g, op);
+	size_t n = 0;
+	va_list ap;
+
+	va_start(ap, op);
+	while ((in[n] = va_arg(ap, int)) != -2)
+		n++;
+	va_end(ap);
+	struct nx_node *node = nx_graph_add_node(g, op, op, n, 1);
+	memcpy(node->in, in, n * sizeof *in);
+	node->out[0] = out;
+	return out;
+}
+
+#define NODE(g, ...) node(g, __VA_ARGS__, -2)
+
+static struct nx_attr *attr(struct nx_graph *g, const char *name, enum nx_attr_kind kind)
+{
+	struct nx_node *n = &g->nodes[g->n_nodes - 1];
+
+	n->attrs = nx_realloc(n->attrs, n->n_attrs + 1, sizeof *n->attrs);
+	struct nx_attr *a = &n->attrs[n->n_attrs++];
+	memset(a, 0, sizeof *a);
+	a->name = nx_strdup(name);
+	a->kind = kind;
+	return a;
+}
+
+static void attr_int(struct nx_graph *g, const char *name, int64_t i)
+{
+	attr(g, name, NX_ATTR_INT)->i = i;
+	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
+}
+
+static void attr_float(struct nx_graph *g, const char *name, float f)
+{
+	attr(g, name, NX_ATTR_FLOAT)->f = f;
+	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
+}
+
+static void attr_str(struct nx_graph *g, const char *name, const char *s)
+{
+	attr(g, name, NX_ATTR_STRING)->s = nx_strdup(s);
+	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
+}
+
+static void attr_ints(struct nx_graph *g, const char *name, int n, const int64_t *values)
+{
+	struct nx_attr *a = attr(g, name, NX_ATTR_INTS);
+
+	a->n = (size_t)n;
+	a->ints = nx_alloc((size_t)n, sizeof *a->ints);
+	memcpy(a->ints, values, (size_t)n * sizeof *values);
+	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
+}
+
+static void output(struct nx_graph *g, int value)
+{
+	nx_graph_add_io(&g->out, &g->n_out, value);
+}
+
+/* ---- the oracle ------------------------------------------------------------------------------ */
+
+static struct nx_tensor *reference_tensors(const struct nx_graph *g, const float *x)
+{
+	struct nx_tensor *t = nx_alloc(g->n_values, sizeof *t);
+	struct nx_err err = NX_ERR_INIT;
+
+	for (size_t i = 0; i < g->n_values; i++) {
+		const struct nx_value *v = &g->values[i];
+		if (v->constant)
+			t[i] = *v->constant;
+		else if (v->known)
+			ck_assert_int_eq(nx_tensor_init(&t[i], v->dtype, &v->shape, &err), 0);
+	}
+	memcpy(t[g->in[0]].data, x, t[g->in[0]].bytes);
+	return t;
+}
+
+/* Runs the graph node by node with the reference kernels. */
+static struct nx_tensor *reference(const struct nx_graph *g, const float *x)
+{
+	struct nx_tensor *t = reference_tensors(g, x);
+	struct nx_err err = NX_ERR_INIT;
+
+	for (size_t i = 0; i < g->n_nodes; i++) {
+		const struct nx_node *n = &g->nodes[i];
+		const struct nx_tensor *in[8];
+		struct nx_tensor *out[8];
+		for (size_t k = 0; k < n->n_in; k++)
+			in[k] = n->in[k] == NX_NO_VALUE ? NULL : &t[n->in[k]];
+		for (size_t k = 0; k < n->n_out; k++)
+			out[k] = n->out[k] == NX_NO_VALUE ? NULL : &t[n->out[k]];
+		ck_assert_msg(
+			nx_op_eval(g->opset, n, in, out, &err) == 0, "%s: %s", n->op, err.msg);
+	}
+	return t;
+}
+
+static void release(const struct nx_graph *g, struct nx_tensor *t)
+{
+	for (size_t i = 0; i < g->n_values; i++)
+		if (!g->values[i].constant)
+			free(t[i].data);
+	free(t);
+}
+
+static void compare(const char *what, const float *got, const float *want, size_t n)
+{
+	float largest = 1e-6f;
+
+	for (size_t i = 0; i < n; i++)
+		largest = fmaxf(largest, fabsf(want[i]));
+	for (size_t i = 0; i < n; i++)
+		ck_assert_msg(fabsf(got[i] - want[i]) <= 1e-5f * largest + 1e-4f * fabsf(want[i]),
+			"%s: element %zu is %g, not %g", what, i, (double)got[i], (double)want[i]);
+}
+
+static struct nx_engine *open_cpu(const char *spec)
+{
+	struct nx_engine *e = NULL;
+	struct nx_err err = NX_ERR_INIT;
+	char *dir = plugin_dir();
+
+	ck_assert_msg(nx_engine_open(spec, dir, &e, &err) == 0, "%s", err.msg);
+	free(dir);
+	return e;
+}
+
+/* Loads and runs 'rows' rows of graph g, and compares the first output; frees nothing of g. */
+static void check_rows(struct nx_engine *e, const char *what, struct nx_graph *g, size_t rows)
+{
+	struct nx_model model = { .name = nx_strdup(what), .graph = g };
+	const struct nx_load_opts opts = { .max_batch = ROWS };
+	struct nx_loaded *l = NULL;
+	struct nx_graph *closed = NULL;
+	struct nx_err err = NX_ERR_INIT;
+	const struct nx_io *in, *out;
+
+	ck_assert_msg(nx_engine_load(e, &model, &opts, &l, &err) == 0, "%s: %s", what, err.msg);
+	nx_loaded_inputs(l, &in);
+	nx_loaded_outputs(l, &out);
+	float *x = nx_alloc(rows, in[0].row_bytes), *y = nx_alloc(rows, out[0].row_bytes);
+	for (size_t i = 0; i < rows * in[0].row_bytes / sizeof *x; i++)
+		x[i] = (float)(2 * nx_rng_uniform(&rng) - 1);
+	const void *ins[] = { x };
+	void *outs[] = { y };
+	/* Twice: what a run leaves behind must not matter. */
+	for (int again = 0; again < 2; again++)
+		ck_assert_msg(
+			nx_loaded_run(l, rows, ins, outs, &err) == 0, "%s: %s", what, err.msg);
+
+	ck_assert_msg(
+		nx_graph_specialize(g, (int64_t)rows, &closed, &err) == 0, "%s: %s", what, err.msg);
+	struct nx_tensor *t = reference(closed, x);
+	compare(what, y, t[closed->out[0]].data, rows * out[0].row_bytes / sizeof *y);
+	release(closed, t);
+	nx_graph_free(&closed);
+	nx_loaded_free(&l);
+	free(model.name);
+	free(x);
+	free(y);
+}
+
+/* Checks a graph whose last value is its output, and frees it. */
+static void check(const char *what, struct nx_graph *g, int value)
+{
+	struct nx_engine *e = open_cpu("cpu");
+
+	output(g, value);
+	check_rows(e, what, g, 1);
+	check_rows(e, what, g, ROWS);
+	nx_graph_free(&g);
+	nx_engine_close(&e);
+}
+
+/* ---- cases ----------------------------------------------------------------------------------- */
+
+static int conv(struct nx_graph *g, int x, int64_t out, int64_t in, int64_t kernel, bool same)
+{
+	int w = weights(g, SHAPE(out, in, kernel, kernel));
+	int b = weights(g, SHAPE(out));
+	int y = NODE(g, "Conv", x, w, b);
+
+	if (same)
+		attr_ints(g, "pads", SHAPE(kernel / 2, kernel / 2, kernel / 2, kernel / 2));
+	return y;
+}
+
+static int batch_norm(struct nx_graph *g, int x, int64_t channels)
+{
+	return NODE(g, "BatchNormalization", x, constant(g, 0.5, 2, SHAPE(channels)),
+		weights(g, SHAPE(channels)), weights(g, SHAPE(channels)),
+		constant(g, 0.1, 2, SHAPE(channels)));
+}
+
+START_TEST(convolutions)
+{
+	struct nx_graph *g = graph(SHAPE(1, 3, 17, 13));
+	int y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(20, 3, 3, 5)));
+	attr_ints(g, "strides", SHAPE(2, 1));
+	attr_ints(g, "pads", SHAPE(1, 0, 2, 3));
+	check("asymmetric pads", g, y);
+
+	g = graph(SHAPE(1, 8, 16, 16));
+	y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(8, 1, 3, 3)), weights(g, SHAPE(8)));
+	attr_int(g, "group", 8);
+	attr_str(g, "auto_pad", "SAME_UPPER");
+	attr_ints(g, "strides", SHAPE(2, 2));
+	check("depthwise, same", g, y);
+
+	g = graph(SHAPE(1, 12, 9, 9));
+	y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(6, 4, 3, 3)));
+	attr_int(g, "group", 3);
+	attr_ints(g, "dilations", SHAPE(2, 2));
+	check("groups, dilated", g, y);
+
+	g = graph(SHAPE(1, 4, 33));
+	y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(6, 4, 5)));
+	check("one axis", g, y);
+}
+END_TEST
+
+START_TEST(deconvolutions)
+{
+	struct nx_graph *g = graph(SHAPE(1, 6, 7, 5));
+	int y = NODE(
+		g, "ConvTranspose", g->in[0], weights(g, SHAPE(6, 4, 3, 3)), weights(g, SHAPE(4)));
+	attr_ints(g, "strides", SHAPE(2, 2));
+	attr_ints(g, "pads", SHAPE(1, 1, 1, 1));
+	attr_ints(g, "output_padding", SHAPE(1, 1));
+	check("deconvolution", g, NODE(g, "Relu", batch_norm(g, y, 4)));
+
+	g = graph(SHAPE(1, 6, 7, 5));
+	y = NODE(g, "ConvTranspose", g->in[0], weights(g, SHAPE(6, 2, 2, 2)));
+	attr_ints(g, "strides", SHAPE(2, 2));
+	attr_int(g, "group", 2);
+	check("deconvolution in groups", g, batch_norm(g, y, 4));
+}
+END_TEST
+
+static int gate(struct nx_graph *g, int x, const char *op)
+{
+	int s = NODE(g, op, x);
+
+	if (strcmp(op, "HardSigmoid") == 0) {
+		attr_float(g, "alpha", 1.0f / 6);
+		attr_float(g, "beta", 0.5f);
+	}
+	return NODE(g, "Mul", x, s);
+}
+
+START_TEST(activations_behind_convolutions)
+{
+	static const char *const plain[] = { "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu",
+		"Softplus", "Exp", "Abs" };
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(plain); i++) {
+		struct nx_graph *g = graph(SHAPE(1, 3, 8, 8));
+		int y = batch_norm(g, conv(g, g->in[0], 16, 3, 3, true), 16);
+		check(plain[i], g, NODE(g, plain[i], y));
+	}
+
+	struct nx_graph *g = graph(SHAPE(1, 3, 8, 8));
+	check("SiLU", g, gate(g, conv(g, g->in[0], 16, 3, 3, true), "Sigmoid"));
+	g = graph(SHAPE(1, 3, 8, 8));
+	check("hard-swish", g, gate(g, conv(g, g->in[0], 16, 3, 3, true), "HardSigmoid"));
+	g = graph(SHAPE(1, 3, 8, 8));
+	int y = conv(g, g->in[0], 16, 3, 3, true);
+	check("relu6", g,
+		NODE(g, "Clip", y, constant(g, 0, 0, 0, NULL), constant(g, 6, 6, 0, NULL)));
+	g = graph(SHAPE(1, 3, 8, 8));
+	y = conv(g, g->in[0], 16, 3, 3, true);
+	y = NODE(g, "Add", NODE(g, "Mul", y, weights(g, SHAPE(16, 1, 1))),
+		weights(g, SHAPE(1, 16, 1, 1)));
+	check("scale and shift", g, NODE(g, "Relu", y));
+}
+END_TEST
+
+START_TEST(residual_sums)
+{
+	struct nx_graph *g = graph(SHAPE(1, 16, 8, 8));
+	int a = NODE(g, "Relu", conv(g, g->in[0], 32, 16, 3, true));
+	int b = conv(g, NODE(g, "Relu", conv(g, a, 32, 32, 3, true)), 32, 32, 3, true);
+	int y = NODE(g, "Relu", NODE(g, "Add", batch_norm(g, b, 32), a));
+	check("identity shortcut", g, conv(g, y, 16, 32, 1, true));
+
+	/* The shortcut is needed again, and it is also what the convolution reads. */
+	g = graph(SHAPE(1, 16, 8, 8));
+	a = conv(g, g->in[0], 16, 16, 3, true);
+	b = NODE(g, "Add", conv(g, a, 16, 16, 3, true), a);
+	check("shortcut used twice", g, NODE(g, "Mul", b, a));
+
+	/* Both sides are convolutions, and the sum is an output's neighbour. */
+	g = graph(SHAPE(1, 16, 8, 8));
+	a = conv(g, g->in[0], 24, 16, 3, true);
+	b = conv(g, g->in[0], 24, 16, 1, true);
+	check("projected shortcut", g, NODE(g, "Relu", NODE(g, "Add", a, b)));
+
+	/* The input itself must not be overwritten. */
+	g = graph(SHAPE(1, 16, 8, 8));
+	a = conv(g, g->in[0], 16, 16, 3, true);
+	check("input as shortcut", g, NODE(g, "Add", g->in[0], a));
+
+	/* A view of the shortcut is read after the sum. */
+	g = graph(SHAPE(1, 16, 8, 8));
+	a = NODE(g, "Relu", conv(g, g->in[0], 16, 16, 3, true));
+	int flat = NODE(g, "Flatten", a);
+	b = NODE(g, "Flatten", NODE(g, "Add", conv(g, g->in[0], 16, 16, 3, true), a));
+	check("view of the shortcut", g, NODE(g, "Sub", flat, b));
+}
+END_TEST
+
+START_TEST(pools_and_norms)
+{
+	struct nx_graph *g = graph(SHAPE(1, 5, 15, 14));
+	int y = NODE(g, "MaxPool", g->in[0]);
+	attr_ints(g, "kernel_shape", SHAPE(3, 3));
+	attr_ints(g, "strides", SHAPE(2, 2));
+	attr_int(g, "ceil_mode", 1);
+	check("max, ceil", g, y);
+
+	for (int include = 0; include < 2; include++) {
+		g = graph(SHAPE(1, 32, 15, 14));
+		y = NODE(g, "AveragePool", conv(g, g->in[0], 32, 32, 1, true));
+		attr_ints(g, "kernel_shape", SHAPE(3, 3));
+		attr_ints(g, "pads", SHAPE(1, 1, 0, 1));
+		attr_ints(g, "strides", SHAPE(2, 1));
+		attr_int(g, "count_include_pad", include);
+		check("average", g, y);
+	}
+	g = graph(SHAPE(1, 32, 7, 7));
+	y = NODE(g, "GlobalAveragePool", conv(g, g->in[0], 48, 32, 3, false));
+	check("global average", g, NODE(g, "Flatten", y));
+	for (int size = 4; size <= 5; size++) {
+		g = graph(SHAPE(1, 32, 7, 7));
+		y = NODE(g, "LRN", g->in[0]);
+		attr_int(g, "size", size);
+		attr_float(g, "alpha", 0.9f);
+		check("lrn", g, y);
+	}
+	g = graph(SHAPE(1, 32, 7, 7));
+	y = NODE(g, "Relu", batch_norm(g, g->in[0], 32));
+	check("norm in front", g, conv(g, y, 8, 32, 3, true));
+	g = graph(SHAPE(1, 32, 7, 7));
+	check("norm alone", g, NODE(g, "Sigmoid", batch_norm(g, g->in[0], 32)));
+}
+END_TEST
+
+START_TEST(matrices)
+{
+	struct nx_graph *g = graph(SHAPE(1, 8, 10, 10));
+	int y = NODE(g, "Relu", conv(g, g->in[0], 16, 8, 3, false));
+	y = NODE(g, "MaxPool", y);
+	attr_ints(g, "kernel_shape", SHAPE(2, 2));
+	attr_ints(g, "strides", SHAPE(2, 2));
+	y = NODE(g, "Gemm", NODE(g, "Flatten", y), weights(g, SHAPE(32, 256)),
+		weights(g, SHAPE(32)));
+	attr_int(g, "transB", 1);
+	y = NODE(g, "MatMul", NODE(g, "Relu", y), weights(g, SHAPE(32, 10)));
+	check("flattened map", g, NODE(g, "Softmax", NODE(g, "Add", y, weights(g, SHAPE(10)))));
+
+	g = graph(SHAPE(1, 24));
+	y = NODE(g, "Gemm", g->in[0], weights(g, SHAPE(24, 7)), weights(g, SHAPE(1, 7)));
+	attr_float(g, "alpha", 0.5f);
+	check("scaled", g, y);
+
+	g = graph(SHAPE(1, 6, 24));
+	check("rows of rows", g, NODE(g, "MatMul", g->in[0], weights(g, SHAPE(24, 7))));
+	g = graph(SHAPE(1, 6, 24));
+	y = NODE(g, "Transpose", g->in[0]);
+	attr_ints(g, "perm", SHAPE(0, 2, 1));
+	check("both computed", g, NODE(g, "MatMul", g->in[0], y));
+}
+END_TEST
+
+START_TEST(layouts)
+{
+	struct nx_graph *g = graph(SHAPE(1, 16, 6, 6));
+	int a = conv(g, g->in[0], 16, 16, 3, true), b = conv(g, g->in[0], 24, 16, 1, true);
+	int y = NODE(g, "Concat", a, b);
+	attr_int(g, "axis", 1);
+	check("concat channels", g, NODE(g, "Relu", conv(g, y, 8, 40, 1, true)));
+
+	g = graph(SHAPE(1, 16, 6, 6));
+	a = conv(g, g->in[0], 16, 16, 3, true);
+	y = NODE(g, "Concat", a, g->in[0], a);
+	attr_int(g, "axis", -2);
+	check("concat rows", g, y);
+
+	g = graph(SHAPE(1, 16, 6, 5));
+	y = NODE(g, "Transpose", conv(g, g->in[0], 12, 16, 3, true));
+	attr_ints(g, "perm", SHAPE(0, 2, 3, 1));
+	int shape[] = { indices(g, 3, (const int64_t[]){ 0, -1, 4 }) };
+	y = NODE(g, "Reshape", y, shape[0]);
+	check("detector head", g, NODE(g, "Sigmoid", y));
+
+	g = graph(SHAPE(1, 5, 6, 7));
+	y = NODE(g, "Transpose", g->in[0]);
+	attr_ints(g, "perm", SHAPE(0, 3, 1, 2));
+	check("transposed input", g, conv(g, y, 8, 7, 3, true));
+
+	g = graph(SHAPE(1, 8, 6, 6));
+	y = conv(g, g->in[0], 8, 8, 3, true);
+	int begin = indices(g, 2, (const int64_t[]){ 0, 2 }),
+	    end = indices(g, 2, (const int64_t[]){ 3, 4 });
+	int axes = indices(g, 2, (const int64_t[]){ 1, 3 });
+	y = NODE(g, "Slice", y, begin, end, axes);
+	check("reference kernel between", g, conv(g, y, 4, 3, 1, true));
+
+	g = graph(SHAPE(1, 8, 6, 6));
+	check("input to output", g, NODE(g, "Identity", g->in[0]));
+}
+END_TEST
+
+START_TEST(arithmetic_broadcasts)
+{
+	static const char *const ops[] = { "Add", "Sub", "Mul", "Div", "Max", "Min" };
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++) {
+		struct nx_graph *g = graph(SHAPE(1, 8, 6, 5));
+		int x = conv(g, g->in[0], 8, 8, 3, true), pool = NODE(g, "GlobalAveragePool", x);
+		check(ops[i], g, NODE(g, ops[i], x, NODE(g, "Exp", pool)));
+		g = graph(SHAPE(1, 8, 6, 5));
+		int c = constant(g, 1, 2, SHAPE(6, 1));
+		check(ops[i], g, NODE(g, ops[i], c, NODE(g, "Exp", g->in[0])));
+		g = graph(SHAPE(1, 8, 6, 5));
+		c = constant(g, 1, 2, SHAPE(5));
+		check(ops[i], g, NODE(g, ops[i], NODE(g, "Abs", g->in[0]), c));
+	}
+}
+END_TEST
+
+/* The same weights in another role: packed copies must not be mixed up. */
+START_TEST(constants_are_told_apart)
+{
+	struct nx_graph *g = graph(SHAPE(1, 4, 6, 6));
+	int w = weights(g, SHAPE(4, 4, 3, 3)), c = constant(g, 1, 2, SHAPE(4, 1, 1));
+	int a = NODE(g, "Mul", NODE(g, "Conv", g->in[0], w), c);
+	int b = NODE(g, "Add", NODE(g, "Conv", g->in[0], w), c);
+	int d = NODE(g, "Conv", g->in[0], w);
+	check("shared constants", g, NODE(g, "Add", NODE(g, "Sub", a, b), NODE(g, "Exp", d)));
+}
+END_TEST
+
+START_TEST(threads_agree)
+{
+	struct nx_engine *one = open_cpu("cpu");
+	bool two = nx_engine_info(one)->threads_max >= 2;
+	struct nx_engine *e = open_cpu(two ? "cpu:threads=2" : "cpu:threads=1");
+	struct nx_graph *g = graph(SHAPE(1, 3, 16, 16));
+	int y = NODE(g, "Relu", conv(g, g->in[0], 16, 3, 3, true));
+
+	output(g, conv(g, y, 8, 16, 3, true));
+	for (size_t rows = 1; rows <= ROWS; rows++)
+		check_rows(e, "threads", g, rows);
+	nx_graph_free(&g);
+	nx_engine_close(&e);
+	nx_engine_close(&one);
+}
+END_TEST
+
+START_TEST(bad_specs_are_named)
+{
+	struct nx_engine *e = NULL;
+	struct nx_err err = NX_ERR_INIT;
+	char *dir = plugin_dir();
+
+	ck_assert_int_eq(nx_engine_open("cpu:threads=0", dir, &e, &err), -NX_EUSAGE);
+	ck_assert_ptr_nonnull(strstr(err.msg, "threads"));
+	ck_assert_int_eq(nx_engine_open("cpu:cores=1", dir, &e, &err), -NX_EUSAGE);
+	ck_assert_ptr_nonnull(strstr(err.msg, "cores"));
+	free(dir);
+}
+END_TEST
+
+UNIT_MAIN("engine/cpu", convolutions, deconvolutions, activations_behind_convolutions,
+	residual_sums, pools_and_norms, matrices, layouts, arithmetic_broadcasts,
+	constants_are_told_apart, threads_agree, bad_specs_are_named)
