@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nexus-profile: models in, what they cost on a device out. */
+#include "nexus-profile/run.h"
+
+#include "core/alloc.h"
+
+#include <stddef.h>
+
+static const struct nx_opt options[] = {
+	NX_OPT_ROW_DEVICE(struct nx_profile_config, device),
+	{ 'b', "batches", "LIST", "batch sizes to measure: 1,2,4 or 1..32 (default 1,2,4,8,16,32)",
+		NX_OPT_STRING, offsetof(struct nx_profile_config, batches), 0, 0, 0 },
+	{ 0, "precision", "TYPE", "what to compute in: fp32 (default: the device's own choice)",
+		NX_OPT_STRING, offsetof(struct nx_profile_config, precision), 0, 0, 0 },
+	{ 0, "threads", "N", "cores to use, as in --device cpu:threads=N", NX_OPT_INT,
+		offsetof(struct nx_profile_config, threads), 1, 1024, 0 },
+	{ 0, "rel-error", "FRACTION",
+		"measure until the mean is known to this fraction with 95 % confidence "
+		"(default 0.02)",
+		NX_OPT_NUMBER, offsetof(struct nx_profile_config, rel_error), 1e-6, 1, 0 },
+	{ 0, "time-cap", "TIME", "or until this time is up, for each batch size (default 5s)",
+		NX_OPT_DURATION, offsetof(struct nx_profile_config, time_cap_ms), 0, 0, 0 },
+	NX_OPT_ROW_SEED(struct nx_profile_config, seed),
+	NX_OPT_ROW_OUTPUT(struct nx_profile_config, output),
+	NX_OPT_ROW_FILTER(struct nx_profile_config, filter),
+	NX_OPT_ROW_FORCE(struct nx_profile_config, force),
+	{ 0, "list-devices", NULL, "list the devices of this machine and exit", NX_OPT_FLAG,
+		offsetof(struct nx_profile_config, list_devices), 0, 0, 0 },
+};
+
+static const struct nx_tool tool = {
+	.name = "nexus-profile",
+	.synopsis = "MODEL...",
+	.summary = "measure what models cost on a device",
+	.description =
+		"Loads each model (an ONNX file or a bundle), measures its latency for every batch "
+		"size on the device, and prints one nexus-profile/1 object a model, for nexus-plan "
+		"to read.",
+	.opts = options,
+	.n_opts = NX_ARRAY_LEN(options),
+	.min_operands = 0,
+	.max_operands = -1,
+};
+
+int main(int argc, char **argv)
+{
+	struct nx_profile_config config = {
+		.device = "cpu",
+		.batches = "1,2,4,8,16,32",
+		.rel_error = 0.02,
+		.time_cap_ms = 5000,
+		.seed = 1,
+	};
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_common common;
+	struct nx_operands models;
+
+	nx_cli_parse(&tool, argc, argv, &config, &common, &models);
+	int rc = config.list_devices ? nx_profile_list(&err)
+				     : nx_profile_run(&config, &common, &models, &err);
+	return rc ? nx_cli_fail(&err) : nx_cli_finish(0);
+}

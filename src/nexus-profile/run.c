@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nexus-profile/run.h"
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "profile/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct job {
+	const struct nx_common *common;
+	char *what; /* for the progress line */
+};
+
+static void show_progress(void *arg, const struct nx_measure_progress *p)
+{
+	const struct job *job = arg;
+
+	nx_cli_progress(job->common, job->what, (double)p->index, (double)p->n_batches);
+}
+
+static int profile_model(struct nx_engine *engine, const char *path,
+	const struct nx_measure_opts *opts, const struct nx_common *common, struct nx_jw *w,
+	struct nx_err *err)
+{
+	struct nx_model *model = NULL;
+	struct nx_profile profile;
+
+	if (nx_model_load(path, &model, err))
+		return -err->code;
+	struct job job = { common, nx_asprintf("profiling %s", model->name) };
+	int rc = nx_profile_measure(engine, model, opts, show_progress, &job, &profile, err);
+	nx_cli_progress_end(common);
+	if (rc == 0) {
+		nx_profile_format(&profile, w);
+		nx_profile_release(&profile);
+	}
+	free(job.what);
+	nx_model_free(&model);
+	return rc;
+}
+
+/* The device's spec with --threads in it. */
+static char *device_spec(const struct nx_profile_config *c)
+{
+	if (c->threads == 0)
+		return nx_strdup(c->device);
+	return nx_asprintf("%s%cthreads=%lld", c->device, strchr(c->device, ':') ? ',' : ':',
+		(long long)c->threads);
+}
+
+static int profile_all(const struct nx_profile_config *c, const struct nx_common *common,
+	const struct nx_operands *models, const struct nx_measure_opts *opts, struct nx_buf *json,
+	struct nx_err *err)
+{
+	struct nx_engine *engine = NULL;
+	char *spec = device_spec(c);
+	struct nx_jw w;
+	int rc = nx_engine_open(spec, NULL, &engine, err);
+
+	free(spec);
+	nx_jw_init(&w, json, NX_JPRETTY);
+	for (size_t i = 0; i < models->n && rc == 0; i++)
+		rc = profile_model(engine, models->item[i], opts, common, &w, err);
+	nx_engine_close(&engine);
+	return rc;
+}
+
+/* Measuring takes minutes: what would be refused at the end is refused at the start. */
+static int check_output(const struct nx_profile_config *c, struct nx_err *err)
+{
+	if (!c->output || c->force || strcmp(c->output, "-") == 0 || access(c->output, F_OK) != 0)
+		return 0;
+	return nx_err_set(err, NX_ECREATE, "'%s' exists (use -f to overwrite it)", c->output);
+}
+
+int nx_profile_run(const struct nx_profile_config *c, const struct nx_common *common,
+	const struct nx_operands *models, struct nx_err *err)
+{
+	struct nx_measure_opts opts = {
+		.precision = c->precision,
+		.rel_error = c->rel_error,
+		.time_cap_ms = c->time_cap_ms,
+		.seed = (uint64_t)c->seed,
+	};
+	struct nx_buf json = NX_BUF_INIT;
+	int *batches = NULL;
+
+	if (models->n == 0)
+		return nx_err_set(err, NX_EUSAGE, "no model is given");
+	if (check_output(c, err) ||
+		nx_measure_parse_batches(c->batches, &batches, &opts.n_batches, err))
+		return -err->code;
+	opts.batch = batches;
+	int rc = profile_all(c, common, models, &opts, &json, err);
+	if (rc == 0)
+		rc = nx_cli_output(c->output, c->filter, &json, err);
+	nx_buf_release(&json);
+	free(batches);
+	return rc;
+}
+
+static void print_device(
+	void *arg, const char *plugin, const struct nx_device_info *info, const char *why)
+{
+	(void)arg;
+	if (!info) {
+		nx_warn("plugin '%s': %s", plugin, why);
+		return;
+	}
+	printf("%-10s %-6s %3d cores  %7.1f GiB  %s\n", info->spec, info->precision,
+		info->threads_max, (double)info->memory_bytes / 0x1p30, info->name);
+}
+
+int nx_profile_list(struct nx_err *err)
+{
+	int n = nx_engine_list(NULL, print_device, NULL, err);
+
+	return n < 0 ? n : 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Profiling models, one after another: files in, profiles out. */
+#ifndef NX_NEXUS_PROFILE_RUN_H
+#define NX_NEXUS_PROFILE_RUN_H
+
+#include "cli/cli.h"
+#include "core/err.h"
+
+struct nx_profile_config {
+	const char *device, *batches, *precision, *output, *filter;
+	int64_t threads, seed;
+	double rel_error, time_cap_ms;
+	bool list_devices, force;
+};
+
+int nx_profile_run(const struct nx_profile_config *config, const struct nx_common *common,
+	const struct nx_operands *models, struct nx_err *err);
+
+/* Prints the devices of all plugins on standard output. */
+int nx_profile_list(struct nx_err *err);
+
+#endif
