@@ -40,9 +40,9 @@ enum nx_dtype {
 	NX_BF16 = 16
 };
 
-size_t nx_dtype_size(enum nx_dtype t);           /* bytes of an element; 0 for NX_STRING */
-const char *nx_dtype_oip_name(enum nx_dtype t);  /* "FP32", "UINT8", … as the protocol says */
-enum nx_dtype nx_dtype_from_oip(const char *s);  /* NX_DT_NONE if unknown; BYTES is NX_STRING */
+size_t nx_dtype_size(enum nx_dtype t);          /* bytes of an element; 0 for NX_STRING */
+const char *nx_dtype_oip_name(enum nx_dtype t); /* "FP32", "UINT8", … as the protocol says */
+enum nx_dtype nx_dtype_from_oip(const char *s); /* NX_DT_NONE if unknown; BYTES is NX_STRING */
 
 struct nx_shape {
 	int rank;
@@ -65,12 +65,19 @@ struct nx_tensor {
 
 /* Allocates zeroed data for dtype and closed shape; more than NX_TENSOR_CAP bytes is NX_EDATA. */
 #define NX_TENSOR_CAP ((size_t)1 << 32)
-int nx_tensor_init(struct nx_tensor *t, enum nx_dtype dtype, const struct nx_shape *shape,
-	struct nx_err *err);
+int nx_tensor_init(
+	struct nx_tensor *t, enum nx_dtype dtype, const struct nx_shape *shape, struct nx_err *err);
 void nx_tensor_release(struct nx_tensor *t);
 
-enum nx_attr_kind { NX_ATTR_INT, NX_ATTR_FLOAT, NX_ATTR_STRING, NX_ATTR_INTS, NX_ATTR_FLOATS,
-	NX_ATTR_TENSOR, NX_ATTR_OTHER };
+enum nx_attr_kind {
+	NX_ATTR_INT,
+	NX_ATTR_FLOAT,
+	NX_ATTR_STRING,
+	NX_ATTR_INTS,
+	NX_ATTR_FLOATS,
+	NX_ATTR_TENSOR,
+	NX_ATTR_OTHER
+};
 
 struct nx_attr {
 	char *name;
@@ -91,7 +98,7 @@ struct nx_node {
 	char *domain; /* "" for the ONNX domain */
 	char *name;   /* for messages; never NULL; made up where the file has none */
 	size_t n_in, n_out, n_attrs;
-	int *in;  /* indices of values, or NX_NO_VALUE */
+	int *in; /* indices of values, or NX_NO_VALUE */
 	int *out;
 	struct nx_attr *attrs; /* sorted by name */
 };
@@ -100,7 +107,7 @@ struct nx_value {
 	char *name;
 	enum nx_dtype dtype;
 	struct nx_shape shape;
-	bool known;               /* dtype and shape have been inferred */
+	bool known;                 /* dtype and shape have been inferred */
 	struct nx_tensor *constant; /* NULL unless the value is a constant; shared by clones */
 };
 
@@ -133,8 +140,8 @@ const int64_t *nx_node_ints(const struct nx_node *n, const char *name, size_t *c
  * NX_EUNSUPP if the graph cannot run in batches (then batch 1 works and rows run one by one),
  * names all unsupported operators at once with their nodes; NX_EDATA if shapes contradict.
  */
-int nx_graph_specialize(const struct nx_graph *g, int64_t batch, struct nx_graph **out,
-	struct nx_err *err);
+int nx_graph_specialize(
+	const struct nx_graph *g, int64_t batch, struct nx_graph **out, struct nx_err *err);
 
 /* Bytes of all constants that some node of the graph reads. */
 uint64_t nx_graph_weights_bytes(const struct nx_graph *g);

@@ -11,11 +11,11 @@
 #include "model/graph.h"
 
 struct nx_model {
-	char *name;                    /* the manifest's, else the file's without its suffix */
-	char *path;                    /* where it was read from */
-	char digest[NX_DIGEST_SIZE];   /* of the ONNX bytes */
-	struct nx_graph *graph;        /* open in its batch */
-	struct nx_manifest *manifest;  /* never NULL: a bare ONNX file has one with kind tensor */
+	char *name;                   /* the manifest's, else the file's without its suffix */
+	char *path;                   /* where it was read from */
+	char digest[NX_DIGEST_SIZE];  /* of the ONNX bytes */
+	struct nx_graph *graph;       /* open in its batch */
+	struct nx_manifest *manifest; /* never NULL: a bare ONNX file has one with kind tensor */
 };
 
 /* Loads 'path'.  NX_ENOINPUT if missing, NX_EDATA if damaged or hostile (names that leave the

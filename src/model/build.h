@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Building and changing graphs: for the loader and the passes of this module alone. */
+#ifndef NX_MODEL_BUILD_H
+#define NX_MODEL_BUILD_H
+
+#include "model/graph.h"
+
+/* All that constant folding may make and read while one graph is built, in bytes: hostile files
+ * can ask for any number of large constants.  Fuzzing lowers it. */
+#ifndef NX_FOLD_CAP
+#define NX_FOLD_CAP ((uint64_t)1 << 34)
+#endif
+
+/* The constants' bytes; a pool keeps its parent alive, so that the graph of a batch size can add
+ * constants of its own and share the weights. */
+struct nx_const_pool *nx_const_pool_new(struct nx_const_pool *parent);
+void nx_const_pool_unref(struct nx_const_pool **pool);
+/* Takes over the contents of *t; the pointer returned lives as long as the pool. */
+struct nx_tensor *nx_const_pool_take(struct nx_const_pool *pool, struct nx_tensor *t);
+
+struct nx_graph *nx_graph_new(const char *name, struct nx_const_pool *parent);
+/* Adds a value of that name (copied, need not be unique); returns its index. */
+int nx_graph_add_value(struct nx_graph *g, const char *name);
+/* Makes 'value' a constant with the contents of *t, which is emptied. */
+void nx_graph_set_constant(struct nx_graph *g, int value, struct nx_tensor *t);
+/* Adds an empty node at the end; the pointer is valid until the next one is added. */
+struct nx_node *nx_graph_add_node(
+	struct nx_graph *g, const char *op, const char *name, size_t n_in, size_t n_out);
+void nx_graph_add_io(int **list, size_t *n, int value);
+void nx_node_release(struct nx_node *n);
+void nx_node_clear_attrs(struct nx_node *n);
+/* Sorts the attributes by name, as nx_node_attr() expects; -1 if a name comes twice. */
+int nx_node_sort_attrs(struct nx_node *n);
+
+/* A deep copy but for the constants, which both graphs share. */
+struct nx_graph *nx_graph_clone(const struct nx_graph *g);
+
+/* Passes.  None of them renumbers values. */
+void nx_graph_drop_dead(struct nx_graph *g);
+void nx_graph_drop_identity(struct nx_graph *g);
+/* Half precision is computed in fp32: constants are widened, inputs and outputs keep their type
+ * behind a Cast. */
+int nx_graph_widen(struct nx_graph *g, struct nx_err *err);
+/* Every output is made by a node, also where it is an input or a constant. */
+void nx_graph_make_outputs(struct nx_graph *g);
+/* Infers and folds the nodes whose inputs are all constant. */
+int nx_graph_fold(struct nx_graph *g, struct nx_err *err);
+/* NX_EUNSUPP with all operators that are not known. */
+int nx_graph_check_ops(const struct nx_graph *g, struct nx_err *err);
+
+/* Infers node i (all of its inputs are known) and folds it where all are constant; *budget is
+ * what may still be spent on folding. */
+int nx_graph_infer_node(struct nx_graph *g, size_t i, uint64_t *budget, struct nx_err *err);
+
+/* Where the rows of a batch lie in a value. */
+#define NX_ROWS_NONE  (-1) /* does not depend on the batch */
+#define NX_ROWS_SIZES (-2) /* a constant that only says how many rows there are */
+
+/*
+ * Given the graph of one row 'one' and the half-inferred graph of 'batch' rows 'g': says in
+ * rows[] where each output of node i carries its rows, or fails with NX_EUNSUPP if it mixes
+ * them.  Called before the node is inferred: reshapes are rewritten so that rows stay stacked.
+ */
+int nx_rows_rewrite(struct nx_graph *g, const struct nx_graph *one, size_t i, int64_t batch,
+	const int *rows, struct nx_err *err);
+/* As above, after it was inferred. */
+int nx_rows_track(const struct nx_graph *g, const struct nx_graph *one, size_t i, int64_t batch,
+	int *rows, struct nx_err *err);
+
+/* ONNX bytes to a graph, folded and free of dead nodes. */
+int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_err *err);
+
+#endif
