@@ -43,14 +43,6 @@ struct nx_dispatch {
 	size_t n_dropped, dropped_cap;
 };
 
-const char *nx_drop_name(enum nx_drop reason)
-{
-	static const char *const names[NX_DROPS] = { "", "admission", "queue_full", "deadline",
-		"drain", "gone" };
-
-	return reason < NX_DROPS ? names[reason] : "";
-}
-
 struct nx_dispatch *nx_dispatch_new(void)
 {
 	return nx_alloc(1, sizeof(struct nx_dispatch));

@@ -32,8 +32,6 @@ enum nx_drop {
 	NX_DROP_GONE,       /* given up: nobody waits for the answer */
 	NX_DROPS
 };
-/* "admission", "queue_full", "deadline", "drain", "gone"; "" for none. */
-const char *nx_drop_name(enum nx_drop reason);
 
 struct nx_dispatch;
 
