@@ -90,8 +90,9 @@ void nx_place_shares(struct nx_problem *p, size_t type, const struct nx_part *sh
 			nx_slot_add(s, share[i].demand, left < o->max_rate ? left : o->max_rate);
 			left -= o->max_rate;
 		}
+		/* 'left' and not 'rest': the last bits are those of a placement that was kept */
 		if (rest > 0)
-			item[n_items++] = nx_demand_item(p, share[i].demand, o, rest);
+			item[n_items++] = nx_demand_item(p, share[i].demand, o, left);
 	}
 	nx_pack(item, n_items, p->type[type].memory_bytes, &pack);
 	add_bins(&pack, type, pl);

@@ -22,6 +22,7 @@ struct stick {
 	struct nx_index demands; /* session -> demand */
 	size_t *type;            /* of each previous backend; NX_INDEX_NONE: no longer there */
 	double *left;            /* of each demand: still without a place */
+	bool *same;              /* of each demand: its rate is what it was */
 	struct nx_placement kept;
 	size_t *backend_of; /* of each kept slot: the previous backend */
 };
@@ -49,6 +50,7 @@ static void stick_release(struct stick *s)
 	nx_placement_release(&s->kept);
 	free(s->type);
 	free(s->left);
+	free(s->same);
 	free(s->backend_of);
 }
 
@@ -62,6 +64,36 @@ static const struct nx_option *old_option(const struct stick *s, size_t b, size_
 	*demand = nx_index_get(&s->demands, old->session[i].session);
 	return *demand == NX_INDEX_NONE ? NULL
 					: nx_demand_option(&s->p->demand[*demand], s->type[b]);
+}
+
+/* Finds the demands whose rates did not change: they keep their old shares to the last bit.  Only
+ * if these are whole devices and one rest, as this planner divides a rate (see sched/bound.h). */
+static void find_same(struct stick *s)
+{
+	double *sum = nx_alloc(s->p->n_demands + 1, sizeof *sum);
+	size_t *rests = nx_alloc(s->p->n_demands + 1, sizeof *rests);
+
+	s->same = nx_alloc(s->p->n_demands + 1, sizeof *s->same);
+	for (size_t b = 0; b < s->previous->n_backends; b++) {
+		for (size_t i = 0; i < s->previous->backend[b].n_sessions; i++) {
+			double rate = s->previous->backend[b].session[i].rate;
+			size_t d;
+			const struct nx_option *o = old_option(s, b, i, &d);
+
+			if (!o)
+				continue;
+			sum[d] += rate;
+			rests[d] += rate < o->max_rate * (1 - NX_SCHED_EPS);
+		}
+	}
+	for (size_t i = 0; i < s->p->n_demands; i++) {
+		double rate = s->p->demand[i].rate;
+
+		s->same[i] = rests[i] <= 1 && sum[i] >= rate * (1 - NX_SCHED_EPS) &&
+			     sum[i] <= rate * (1 + NX_SCHED_EPS);
+	}
+	free(rests);
+	free(sum);
 }
 
 /* Adds a share to the slot if it has room for it; the type must be an option of the demand. */
@@ -104,8 +136,9 @@ static void keep_backend(struct stick *s, size_t b, bool whole)
 
 		if (!o || s->left[d] <= 0)
 			continue;
-		double rate =
-			s->left[d] < o->max_rate * (1 + NX_SCHED_EPS) ? s->left[d] : o->max_rate;
+		double most = s->same[d] ? old->session[i].rate : o->max_rate;
+		bool last = s->left[d] < most * (1 + (s->same[d] ? -1 : 1) * NX_SCHED_EPS);
+		double rate = last ? s->left[d] : most;
 		if (whole)
 			nx_slot_add(&slot, d, rate);
 		else if (!slot_take(s->p, &slot, d, rate))
@@ -129,6 +162,8 @@ static bool is_whole(const struct stick *s, size_t b)
 	if (s->previous->backend[b].n_sessions != 1)
 		return false;
 	o = old_option(s, b, 0, &d);
+	if (o && s->same[d])
+		return s->previous->backend[b].session[0].rate >= o->max_rate * (1 - NX_SCHED_EPS);
 	return o && s->left[d] >= o->max_rate * (1 - NX_SCHED_EPS);
 }
 
@@ -329,6 +364,7 @@ static bool try_keep(struct stick *s, const struct nx_placement *fresh)
 	const size_t n_old = s->previous->n_backends;
 	bool *done = nx_alloc(n_old + 1, sizeof *done);
 
+	find_same(s);
 	s->left = nx_alloc(s->p->n_demands + 1, sizeof *s->left);
 	s->backend_of = nx_alloc(n_old + 1, sizeof *s->backend_of);
 	for (size_t i = 0; i < s->p->n_demands; i++) {
