@@ -2,7 +2,9 @@
 /*
  * HTTP/1.1 on libuv and llhttp: a server and a client pool, both single-threaded on the loop
  * they are given.  TCP ("http://host:port", "host:port", ":port" = loopback) and Unix sockets
- * ("unix:PATH").  One request at a time is handled on a connection: the next one is read when
+ * ("unix:PATH").  SIGPIPE is ignored from the first use on, unless the program handles it.
+ *
+ * One request at a time is handled on a connection: the next one is read when
  * the answer is out, so answers are in order and a client cannot pile up work.
  */
 #ifndef NX_NET_HTTP_H
@@ -43,7 +45,8 @@ struct nx_http_req {
 
 /* The value of a header (name in any case), or NULL. */
 const char *nx_http_req_header(const struct nx_http_req *r, const char *name);
-/* True when the client has closed: work on the request may be given up. */
+/* True when the connection is broken: work on the request may be given up.  A client that has
+ * only shut down its side still waits for its answer. */
 bool nx_http_req_gone(const struct nx_http_req *r);
 
 struct nx_http_resp {
@@ -55,7 +58,7 @@ struct nx_http_resp {
 
 /* Answers, once, on the loop thread; takes resp->body; 'r' is gone afterwards. */
 void nx_http_reply(struct nx_http_req *r, struct nx_http_resp *resp);
-/* Answers {"error": message} with the code's HTTP status. */
+/* Answers {"error": message} with the code's HTTP status; 503 with Retry-After. */
 void nx_http_reply_error(struct nx_http_req *r, const struct nx_err *err);
 
 typedef void nx_http_handler_fn(void *arg, struct nx_http_req *r);

@@ -24,7 +24,7 @@ struct nx_oip_tensor {
 	char *name;
 	enum nx_dtype dtype; /* NX_STRING: BYTES */
 	struct nx_shape shape;
-	const void *data;    /* borrowed from the body (binary) or owned below */
+	const void *data;    /* borrowed from the body (binary; not aligned) or owned below */
 	size_t bytes;
 	void *owned;
 	bool binary;         /* requests: output wanted as binary */
@@ -44,7 +44,10 @@ struct nx_oip_request {
 
 /* Parses the body of an infer request; json_len is Inference-Header-Content-Length or
  * (size_t)-1.  json_len 0 is the raw binary request: 'raw' then names the model's only input.
- * data may be flat or nested.  All sizes are checked; NX_EDATA says what is wrong where. */
+ * data may be flat or nested; null is a NaN.  An only input with neither data nor
+ * binary_data_size takes all bytes behind the JSON, and a BYTES tensor of one element may come
+ * without its length in front (a picture as it is).  All sizes are checked; NX_EDATA says what is
+ * wrong where.  Call nx_oip_request_release also after an error. */
 struct nx_oip_raw {
 	const char *name;
 	enum nx_dtype dtype;
@@ -64,9 +67,12 @@ struct nx_oip_response {
 	struct nx_oip_tensor output[NX_OIP_MAX_TENSORS];
 	size_t n_outputs;
 };
-/* 'extra' (may be NULL) is called to add members to the response object. */
+/* 'extra' (may be NULL) is called to add members to the response object.  Outputs without
+ * 'binary' become JSON, floats as the shortest decimals that read back equal, NaN and infinities
+ * as null; FP16 and BF16 are always binary.  *json_len is (size_t)-1 when nothing is binary. */
 void nx_oip_format_response(const struct nx_oip_response *resp,
 	void (*extra)(void *arg, struct nx_jw *w), void *arg, struct nx_buf *body, size_t *json_len);
+/* Call nx_oip_response_release also after an error. */
 int nx_oip_parse_response(const void *body, size_t len, size_t json_len,
 	struct nx_oip_response *resp, struct nx_err *err);
 void nx_oip_response_release(struct nx_oip_response *resp);
@@ -94,7 +100,7 @@ struct nx_oip_service {
 	/* Names of the models: the i-th or NULL. */
 	const char *(*model_name)(void *arg, size_t i);
 	bool (*model_ready)(void *arg, const char *name);
-	/* Takes over the request. */
+	/* Takes over the request; 'model' is borrowed during the call. */
 	void (*infer)(void *arg, const char *model, struct nx_http_req *r);
 	void (*metrics)(void *arg, struct nx_buf *text); /* GET /metrics, Prometheus text */
 	/* Other paths ("/nexus/v1/stats"); true if it took the request over. May be NULL. */
