@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scaling of packed RGB, by our own code and not by swscale, for three reasons: swscale takes RGB
- * to YUV and back, which changes colours; setting up its context costs more than scaling a small
- * crop (a query crops many times a frame); and it cannot cut out a fractional box.
+ * to YUV and back, which changes colours; it cannot cut out a fractional box; and it is slower,
+ * most of all for the small crops of which a query makes many a frame.  Measured with swscale
+ * 6.7 (setting up, scaling; CPU time): 20x30 to 28x28 15 + 8 us, here 4; 640x360 to 96x54
+ * 33 + 366 us, here 130; 1280x720 to 320x240 64 + 1760 us, here 860.
  *
  * Each axis is a table of weights: per output pixel the first source pixel and a fixed number of
  * taps.  Rows are mixed first, on contiguous bytes, which the compiler turns into vector code;
@@ -160,8 +162,12 @@ static void scale(const struct nx_frame *f, const struct axis *ax, const struct 
 	const uint8_t *src = f->rgb + (size_t)ay->first * stride + (size_t)ax->first * 3;
 
 	for (int y = 0; y < height; y++) {
-		mix_rows(src + (size_t)ay->start[y] * stride, stride,
-			ay->weight + (size_t)y * (size_t)ay->taps, ay->taps, n, mid);
+		const uint16_t *weight = ay->weight + (size_t)y * (size_t)ay->taps;
+		int taps = ay->taps;
+		/* At whole ratios the last tap is never used: a row less to read. */
+		while (taps > 1 && weight[taps - 1] == 0)
+			taps--;
+		mix_rows(src + (size_t)ay->start[y] * stride, stride, weight, taps, n, mid);
 		mix_columns(mid, ax, width, out + (size_t)y * (size_t)width * 3);
 	}
 }
