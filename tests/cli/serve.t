@@ -209,7 +209,7 @@ while [ $i -lt 30 ]; do
 	echo next
 	i=$((i + 1))
 done | sed '$d' >many
-curl -s -Z --parallel-max 30 -m 60 -K many >codes
+curl -s -Z --parallel-max 30 -m 60 -K many >codes 2>/dev/null
 ok=$(grep -c 200 codes)
 no=$(grep -c 503 codes)
 is 'every request is answered' "$((ok + no))" 30
