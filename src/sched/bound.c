@@ -23,15 +23,6 @@ struct share {
 	double fractional, floor;
 };
 
-/* Under one profile. */
-static struct share option_share(const struct nx_option *o, double slo_ms, double rate)
-{
-	double rest, whole = nx_whole_devices(rate, o->max_rate, &rest);
-
-	return (struct share){ rate / o->max_rate,
-		whole + nx_curve_floor(o->curve, o->max_batch, slo_ms, rest) };
-}
-
 /* The least over all profiles and types. */
 static struct share demand_share(struct nx_problem *p, const struct nx_demand *d, double rate)
 {
@@ -47,7 +38,8 @@ static struct share demand_share(struct nx_problem *p, const struct nx_demand *d
 
 			if (o.max_batch == 0)
 				continue;
-			struct share s = option_share(&o, d->widest_slo_ms, rate);
+			struct share s = { rate / o.max_rate,
+				nx_option_devices(&o, d->widest_slo_ms, rate) };
 			usable = true;
 			if (s.fractional < least.fractional)
 				least.fractional = s.fractional;

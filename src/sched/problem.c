@@ -89,6 +89,13 @@ double nx_whole_devices(double rate, double max_rate, double *rest)
 	return whole;
 }
 
+double nx_option_devices(const struct nx_option *o, double slo_ms, double rate)
+{
+	double rest, whole = nx_whole_devices(rate, o->max_rate, &rest);
+
+	return whole + nx_curve_floor(o->curve, o->max_batch, slo_ms, rest);
+}
+
 /* ---- device types -------------------------------------------------------------------------- */
 
 /* "h200" of "NVIDIA H200": the last word; "cpu" and "sim" for the plugins whose devices have long
@@ -198,9 +205,10 @@ static void index_profiles(struct nx_problem *p)
 }
 
 int nx_problem_init(struct nx_problem *p, const struct nx_workload *workload,
-	const struct nx_profiles *profiles, const char *source, struct nx_err *err)
+	const struct nx_profiles *profiles, enum nx_split_aim aim, const char *source,
+	struct nx_err *err)
 {
-	struct nx_resolve r = { .problem = p, .source = source, .text = NX_BUF_INIT };
+	struct nx_resolve r = { .problem = p, .aim = aim, .source = source, .text = NX_BUF_INIT };
 
 	*p = (struct nx_problem){ .workload = workload, .profiles = profiles };
 	p->curve = nx_alloc(profiles->n + 1, sizeof *p->curve);

@@ -69,11 +69,18 @@ struct nx_problem {
 	size_t n_queries;
 };
 
+/* What the split of a query makes least. */
+enum nx_split_aim {
+	NX_SPLIT_THROUGHPUT, /* rate * l(b) / b, summed over stages: the paper's */
+	NX_SPLIT_OCCUPANCY   /* whole devices and the floor of what is left, summed over stages */
+};
+
 /* Borrows workload and profiles.  NX_EDATA, all mistakes at once ("source:line: path: …"), for a
  * model without profiles and a device type without profiles.  What cannot be met by its SLO or
  * by memory is no mistake: it has a reason. */
 int nx_problem_init(struct nx_problem *p, const struct nx_workload *workload,
-	const struct nx_profiles *profiles, const char *source, struct nx_err *err);
+	const struct nx_profiles *profiles, enum nx_split_aim aim, const char *source,
+	struct nx_err *err);
 void nx_problem_release(struct nx_problem *p);
 
 /* The next profile, from place *at of p->models on (start with nx_index_find), that 'd' may use
@@ -91,6 +98,9 @@ const struct nx_option *nx_demand_option(const struct nx_demand *d, size_t type)
 /* A share of 'rate' of demand i under one of its options. */
 struct nx_item nx_demand_item(
 	const struct nx_problem *p, size_t i, const struct nx_option *o, double rate);
+
+/* Devices that a rate takes at least under an option: whole ones and the floor of the rest. */
+double nx_option_devices(const struct nx_option *o, double slo_ms, double rate);
 
 /* How many whole devices 'rate' fills, and what is left (0 when it is a rounding error). */
 double nx_whole_devices(double rate, double max_rate, double *rest);

@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RATE       1e12 /* as all figures of the formats */
-#define SHOWN_MISTAKES 8    /* an error message has room for about as many */
+#define MAX_RATE          1e12 /* as all figures of the formats */
+#define OCCUPANCY_BATCHES 64   /* looked at for a stage */
+#define SHOWN_MISTAKES    8    /* an error message has room for about as many */
 
 void nx_resolve_fail(struct nx_resolve *r, int line, const char *fmt, ...)
 {
@@ -171,27 +172,72 @@ static void make_options(struct nx_problem *p, struct nx_demand *d)
 
 /* ---- queries ------------------------------------------------------------------------------- */
 
-/* Every useful batch of every profile of a stage, on every type. */
-static void stage_options(
-	struct nx_problem *p, const struct nx_demand *d, bool with_cost, struct nx_split_stage *s)
+/* The options of a stage under construction. */
+struct stage_options {
+	struct nx_split_stage *stage;
+	size_t cap;
+};
+
+static void add_option(struct stage_options *s, double time_ms, double cost, int64_t batch)
 {
-	size_t first = nx_index_find(&p->models, d->model), cap = 0;
+	s->stage->option =
+		nx_grow(s->stage->option, &s->cap, s->stage->n + 1, sizeof *s->stage->option);
+	s->stage->option[s->stage->n++] = (struct nx_split_option){ time_ms, cost, batch };
+}
+
+/* Every batch that is the best of those up to it, at what it costs to run only such. */
+static void add_throughputs(struct stage_options *s, const struct nx_option *o, double price)
+{
+	for (int64_t b = 1; b <= o->max_batch; b++) {
+		double ms = nx_curve_ms(o->curve, b);
+
+		if (o->curve->row[b - 1].best == b)
+			add_option(s, 2 * ms, price * ms / (1000 * (double)b), b);
+	}
+}
+
+/* Budgets at which the occupancy of a rate stops falling: 2 l(b), from where b fills a device,
+ * and l(b) + b / rate, from where b rows have time to arrive; of the whole rate or of what whole
+ * devices leave.  A waiting request costs time but no device, so low rates want more than 2 l(b).
+ */
+static void add_occupancies(struct nx_problem *p, struct stage_options *s,
+	const struct nx_option *o, double rate, double cost)
+{
+	int64_t step = 1 + o->max_batch / OCCUPANCY_BATCHES;
+
+	for (int64_t b = 1; b <= o->max_batch; b += step) {
+		double ms = nx_curve_ms(o->curve, b), rest;
+
+		nx_whole_devices(rate, 1000 * (double)b / ms, &rest);
+		const double budget[] = { 2 * ms, ms + 1000 * (double)b / rate,
+			ms + 1000 * (double)b / rest, 3 * ms, 5 * ms };
+		for (size_t i = 0; i < NX_ARRAY_LEN(budget); i++) {
+			if (!(budget[i] >= 2 * ms && budget[i] < INFINITY))
+				continue;
+			struct nx_option at = nx_problem_option(p, o->profile, o->type, budget[i]);
+
+			add_option(s, budget[i], cost * nx_option_devices(&at, budget[i], rate), b);
+		}
+	}
+}
+
+/* Every useful budget of a stage, by every profile on every type. */
+static void stage_options(struct nx_problem *p, const struct nx_demand *d, bool with_cost,
+	enum nx_split_aim aim, struct nx_split_stage *stage)
+{
+	size_t first = nx_index_find(&p->models, d->model);
+	struct stage_options s = { stage, 0 };
 	const struct nx_profile *profile;
 
 	for (size_t t = 0; t < p->n_types; t++) {
 		for (size_t at = first; (profile = nx_problem_match(p, d, t, &at)) != NULL;) {
 			struct nx_option o = nx_problem_option(p, profile, t, INFINITY);
-			double price = d->rate * (with_cost ? p->type[t].cost : 1) / 1000;
+			double cost = with_cost ? p->type[t].cost : 1;
 
-			for (int64_t b = 1; b <= o.max_batch; b++) {
-				double ms = nx_curve_ms(o.curve, b);
-
-				if (o.curve->row[b - 1].best != b)
-					continue;
-				s->option = nx_grow(s->option, &cap, s->n + 1, sizeof *s->option);
-				s->option[s->n++] = (struct nx_split_option){ 2 * ms,
-					price * ms / (double)b, b };
-			}
+			if (aim == NX_SPLIT_THROUGHPUT || d->rate <= 0)
+				add_throughputs(&s, &o, cost * d->rate);
+			else
+				add_occupancies(p, &s, &o, d->rate, cost);
 		}
 	}
 }
@@ -236,8 +282,8 @@ static void split_query(struct nx_resolve *r, struct nx_squery *q, struct nx_dem
 
 	for (size_t i = 0; i < n; i++) {
 		stage[i].parent = stage[n + i].parent = parent[i] = q->wl->stage[i].parent;
-		stage_options(p, &stage_demand[i], false, &stage[i]);
-		stage_options(p, &stage_demand[i], true, &stage[n + i]);
+		stage_options(p, &stage_demand[i], false, NX_SPLIT_THROUGHPUT, &stage[i]);
+		stage_options(p, &stage_demand[i], true, r->aim, &stage[n + i]);
 	}
 	if (nx_split(stage, n, q->wl->slo_ms, &best) < 0) {
 		q->reason = name_longest(q->wl, best.least_ms);

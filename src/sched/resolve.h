@@ -8,6 +8,7 @@
 
 struct nx_resolve {
 	struct nx_problem *problem;
+	enum nx_split_aim aim;
 	const char *source; /* of the workload, for messages */
 	struct nx_buf text; /* the mistakes, a line each */
 	size_t mistakes;

@@ -9,32 +9,81 @@
 
 #include <math.h>
 
+/* A problem and the fresh placement of it. */
+struct solution {
+	struct nx_problem problem;
+	struct nx_placement placement;
+	double cost; /* of its devices, what is not served counting as infinitely dear */
+};
+
+static void solution_release(struct solution *s)
+{
+	nx_placement_release(&s->placement);
+	nx_problem_release(&s->problem);
+}
+
+static int solve(const struct nx_sched_request *request, enum nx_split_aim aim, struct solution *s,
+	struct nx_err *err)
+{
+	*s = (struct solution){ 0 };
+	if (nx_problem_init(&s->problem, request->workload, request->profiles, aim, request->source,
+		    err) < 0)
+		return -err->code;
+	nx_place(&s->problem, &s->placement);
+	nx_place_number(&s->problem, &s->placement);
+	for (size_t i = 0; i < s->placement.n; i++)
+		s->cost += s->problem.type[s->placement.slot[i].type].cost;
+	for (size_t i = 0; i < s->problem.n_demands; i++)
+		if (s->placement.left[i] > 0)
+			s->cost = INFINITY;
+	return 0;
+}
+
+/* The better of both ways to split queries; the paper's if they need the same. */
+static int solve_best(
+	const struct nx_sched_request *request, struct solution *best, struct nx_err *err)
+{
+	struct solution other;
+
+	if (solve(request, NX_SPLIT_THROUGHPUT, best, err) < 0)
+		return -err->code;
+	if (best->problem.n_queries == 0)
+		return 0;
+	if (solve(request, NX_SPLIT_OCCUPANCY, &other, err) < 0) {
+		solution_release(best);
+		return -err->code;
+	}
+	if (other.cost < best->cost) {
+		struct solution worse = *best;
+
+		*best = other;
+		other = worse;
+	}
+	solution_release(&other);
+	return 0;
+}
+
 int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan,
 	struct nx_sched_report *report, struct nx_err *err)
 {
 	const struct nx_plan *previous = request->previous;
-	struct nx_problem problem;
-	struct nx_placement placement;
+	struct solution s;
 
 	*plan = (struct nx_plan){ 0 };
-	if (nx_problem_init(&problem, request->workload, request->profiles, request->source, err) <
-		0)
+	if (solve_best(request, &s, err) < 0)
 		return -err->code;
-	nx_place(&problem, &placement);
-	nx_place_number(&problem, &placement);
 	if (previous)
-		nx_place_stick(&problem, previous, &placement);
+		nx_place_stick(&s.problem, previous, &s.placement);
 	plan->epoch = request->epoch >= 0 ? request->epoch : previous ? previous->epoch + 1 : 1;
 	plan->created = nx_strdup(request->created);
-	nx_emit(&problem, &placement, plan);
+	nx_emit(&s.problem, &s.placement, plan);
 	plan->moved = previous ? nx_emit_moved(plan, previous) : 0;
 
-	struct nx_bound bound = nx_bound_of(&problem, placement.left);
+	struct nx_bound bound = nx_bound_of(&s.problem, s.placement.left);
 	double least = ceil(bound.devices);
 	plan->lower_bound = bound.devices;
 	plan->gap = least > 0 ? (double)plan->n_backends / least - 1 : 0;
 	report->bound = bound.kind;
-	nx_placement_release(&placement);
-	nx_problem_release(&problem);
+	solution_release(&s);
 	return 0;
 }
