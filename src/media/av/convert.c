@@ -10,8 +10,9 @@
 /* From here on an unnamed matrix is BT.709 (HD), below it BT.601 (SD): what players assume. */
 #define HD_HEIGHT 720
 
-/* Chroma is interpolated and rounding is exact: networks were trained on such pictures. */
-#define SWS_FLAGS (SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT)
+/* Exact rounding.  Full chroma interpolation on top has no vector code in swscale 6.7: 24 ms
+ * instead of 4 for 1920x1080, for colour edges half a pixel sharper. */
+#define SWS_FLAGS (SWS_BILINEAR | SWS_ACCURATE_RND)
 
 int nx_av_fail(struct nx_err *err, int averror, const char *what)
 {
