@@ -26,8 +26,10 @@ static int64_t ints_at(const struct nx_node *n, const char *name, int i, int64_t
 }
 
 /* Padding in front and behind along spatial axis i. */
-static void set_padding(struct conv *c, int i, int64_t in, int64_t out, int64_t kernel)
+static void set_padding(
+	const struct nx_graph *g, struct conv *c, int i, int64_t in, int64_t out, int64_t kernel)
 {
+	int pad = c->linear.group->pad;
 	const char *automatic = nx_node_str(c->node, "auto_pad", "NOTSET");
 	int64_t range = (kernel - 1) * (c->dilates[i] + 1) + 1;
 	int64_t total = (out - 1) * c->strides[i] + range - in;
@@ -41,6 +43,10 @@ static void set_padding(struct conv *c, int i, int64_t in, int64_t out, int64_t 
 		total = total > 0 ? total : 0;
 		c->pad_l[i] = strcmp(automatic, "SAME_LOWER") == 0 ? total - total / 2 : total / 2;
 		c->pad_r[i] = total - c->pad_l[i];
+	}
+	if (pad >= 0) {
+		c->pad_l[i] += cpu_pad_of(g, &g->nodes[pad], i + 2, 0);
+		c->pad_r[i] += cpu_pad_of(g, &g->nodes[pad], i + 2, 1);
 	}
 }
 
@@ -88,7 +94,7 @@ static int describe(struct cpu_build *b, const struct cpu_group *group, struct c
 	memset(c, 0, sizeof *c);
 	c->node = n;
 	c->transposed = cpu_is(n, "ConvTranspose");
-	c->src = n->in[0];
+	c->src = group->pad >= 0 ? b->g->nodes[group->pad].in[0] : n->in[0];
 	c->dst = group->out;
 	c->linear.group = group;
 	c->linear.weights = n->in[1];
@@ -111,7 +117,7 @@ static int describe(struct cpu_build *b, const struct cpu_group *group, struct c
 	for (int i = 0; i < c->spatial; i++) {
 		c->strides[i] = ints_at(n, "strides", i, 1);
 		c->dilates[i] = ints_at(n, "dilations", i, 1) - 1;
-		set_padding(c, i, src->dim[i + 2], dst->dim[i + 2], w->dim[i + 2]);
+		set_padding(b->g, c, i, src->dim[i + 2], dst->dim[i + 2], w->dim[i + 2]);
 	}
 	return 0;
 }

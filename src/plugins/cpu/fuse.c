@@ -18,6 +18,7 @@ struct finder {
 	const struct nx_graph *g;
 	struct cpu_plan *plan;
 	struct readers *readers;
+	int *maker; /* node that makes a value, or -1 */
 };
 
 bool cpu_is(const struct nx_node *n, const char *op)
@@ -34,6 +35,7 @@ const float *cpu_const_f32(const struct nx_graph *g, int value, int64_t *count)
 {
 	const struct nx_tensor *t = value == NX_NO_VALUE ? NULL : g->values[value].constant;
 
+	*count = 0;
 	if (!t || t->dtype != NX_F32)
 		return NULL;
 	*count = nx_shape_count(&t->shape);
@@ -265,6 +267,55 @@ static void take_tail(const struct finder *f, struct cpu_group *group, int axis)
 		take(group, g, node);
 }
 
+/* Up to opset 10 the amounts are an attribute, later a constant input. */
+int64_t cpu_pad_of(const struct nx_graph *g, const struct nx_node *pad, int axis, int side)
+{
+	int rank = g->values[pad->in[0]].shape.rank;
+	size_t n, at = (size_t)(axis + side * rank);
+	const int64_t *amounts = nx_node_ints(pad, "pads", &n);
+
+	if (!amounts && pad->n_in > 1 && pad->in[1] != NX_NO_VALUE) {
+		const struct nx_tensor *t = g->values[pad->in[1]].constant;
+		n = t && t->dtype == NX_I64 ? t->bytes / sizeof *amounts : 0;
+		amounts = n ? t->data : NULL;
+	}
+	return amounts && at < n ? amounts[at] : -1;
+}
+
+/* Whether a node pads with zeros, and only where a convolution can do so itself. */
+static bool is_zero_pad(const struct nx_graph *g, const struct nx_node *n)
+{
+	float value = nx_node_float(n, "value", 0);
+	int rank = n->n_in ? g->values[n->in[0]].shape.rank : 0;
+
+	if (!cpu_is(n, "Pad") || !cpu_is_f32(g, n->in[0]) ||
+		strcmp(nx_node_str(n, "mode", "constant"), "constant") != 0 || n->n_in > 3)
+		return false;
+	if (n->n_in > 2 && n->in[2] != NX_NO_VALUE && !const_scalar(g, n->in[2], &value))
+		return false;
+	for (int axis = 0; axis < rank; axis++)
+		for (int side = 0; side < 2; side++) {
+			int64_t amount = cpu_pad_of(g, n, axis, side);
+			if (amount < 0 || (axis < 2 && amount))
+				return false;
+		}
+	return value == 0;
+}
+
+/* Takes a Pad into the group of the convolution that alone reads it. */
+static void take_pad(const struct finder *f, struct cpu_group *group)
+{
+	const struct nx_node *head = &f->g->nodes[group->head];
+	int maker = f->maker[head->in[0]];
+
+	if (cpu_is(head, "Conv") && maker >= 0 && f->readers[head->in[0]].n == 1 &&
+		is_free(f, maker) && is_zero_pad(f->g, &f->g->nodes[maker]) &&
+		strcmp(nx_node_str(head, "auto_pad", "NOTSET"), "NOTSET") == 0) {
+		group->pad = maker;
+		group->node[group->n_nodes++] = maker;
+	}
+}
+
 static bool head_ok(const struct nx_graph *g, const struct nx_node *n, int *axis)
 {
 	const struct nx_shape *out = &g->values[n->out[0]].shape;
@@ -280,10 +331,16 @@ static bool head_ok(const struct nx_graph *g, const struct nx_node *n, int *axis
 	return out->rank >= 2 && (cpu_is(n, "Gemm") || cpu_is(n, "MatMul"));
 }
 
-static void count_readers(struct finder *f)
+static void find_neighbours(struct finder *f)
 {
 	const struct nx_graph *g = f->g;
 
+	for (size_t i = 0; i < g->n_values; i++)
+		f->maker[i] = -1;
+	for (size_t i = 0; i < g->n_nodes; i++)
+		for (size_t k = 0; k < g->nodes[i].n_out; k++)
+			if (g->nodes[i].out[k] != NX_NO_VALUE)
+				f->maker[g->nodes[i].out[k]] = (int)i;
 	for (size_t i = 0; i < g->n_nodes; i++) {
 		for (size_t k = 0; k < g->nodes[i].n_in; k++) {
 			if (g->nodes[i].in[k] == NX_NO_VALUE)
@@ -301,7 +358,8 @@ static void count_readers(struct finder *f)
 
 void cpu_plan_init(struct cpu_plan *p, const struct nx_graph *g)
 {
-	struct finder f = { g, p, nx_alloc(g->n_values, sizeof(struct readers)) };
+	struct finder f = { g, p, nx_alloc(g->n_values, sizeof(struct readers)),
+		nx_alloc(g->n_values, sizeof(int)) };
 	int axis;
 
 	p->n_groups = 0;
@@ -309,13 +367,15 @@ void cpu_plan_init(struct cpu_plan *p, const struct nx_graph *g)
 	p->group_of = nx_alloc(g->n_nodes, sizeof *p->group_of);
 	for (size_t i = 0; i < g->n_nodes; i++)
 		p->group_of[i] = -1;
-	count_readers(&f);
+	find_neighbours(&f);
 	for (size_t i = 0; i < g->n_nodes; i++) {
 		const struct nx_node *n = &g->nodes[i];
 		if (p->group_of[i] >= 0 || !head_ok(g, n, &axis))
 			continue;
 		struct cpu_group *group = &p->group[p->n_groups];
 		group->head = (int)i;
+		group->pad = -1;
+		take_pad(&f, group);
 		group->residual = NX_NO_VALUE;
 		group->act.alg = dnnl_alg_kind_undef;
 		take(group, g, (int)i);
@@ -327,6 +387,7 @@ void cpu_plan_init(struct cpu_plan *p, const struct nx_graph *g)
 		p->n_groups++;
 	}
 	free(f.readers);
+	free(f.maker);
 }
 
 void cpu_plan_release(struct cpu_plan *p)

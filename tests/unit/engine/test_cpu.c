@@ -298,6 +298,13 @@ START_TEST(convolutions)
 	attr_ints(g, "dilations", SHAPE(2, 2));
 	check("groups, dilated", g, y);
 
+	g = graph(SHAPE(1, 12, 9, 8));
+	y = NODE(g, "Pad", NODE(g, "Relu", g->in[0]),
+		indices(g, 8, (const int64_t[]){ 0, 0, 1, 0, 0, 0, 2, 1 }));
+	y = NODE(g, "Conv", y, weights(g, SHAPE(6, 12, 3, 3)));
+	attr_ints(g, "pads", SHAPE(0, 1, 0, 1));
+	check("padded in front", g, y);
+
 	g = graph(SHAPE(1, 4, 33));
 	y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(6, 4, 5)));
 	check("one axis", g, y);
