@@ -276,6 +276,8 @@ DIRS_bin := $(DESTDIR)$(PREFIX)/bin
 DIRS_lib := $(DESTDIR)$(PREFIX)/lib/nexus
 DIRS_share := $(DESTDIR)$(PREFIX)/share
 SHARE_FILES := $(sort $(wildcard share/nexus/schemas/*.json share/nexus/systemd/* share/nexus/crontab share/nexus/nexus-replan))
+EXAMPLES := $(sort $(wildcard examples/*.sh))
+DIR_examples := $(DESTDIR)$(PREFIX)/share/nexus/examples
 MAN_PAGES := $(sort $(wildcard man/*.[0-9]))
 
 .PHONY: install uninstall
@@ -287,6 +289,8 @@ install: all
 		$(INSTALL) -d $(DESTDIR)$(PREFIX)/$$(dirname $$f) || exit 1; \
 		mode=644; [ -x $$f ] && mode=755; \
 		$(INSTALL) -m $$mode $$f $(DESTDIR)$(PREFIX)/$$f || exit 1; done
+	$(INSTALL) -d $(DIR_examples)
+	$(INSTALL) -m 755 $(EXAMPLES) $(DIR_examples)
 	@for f in $(MAN_PAGES); do d=$(DIRS_share)/man/man$${f##*.}; \
 		$(INSTALL) -d $$d && $(INSTALL) -m 644 $$f $$d || exit 1; done
 	@$(INSTALL) -d $(DIRS_share)/bash-completion/completions $(DIRS_share)/zsh/site-functions \
@@ -300,10 +304,11 @@ install: all
 uninstall:
 	rm -f $(patsubst %,$(DIRS_bin)/nexus-%,$(TOOLS)) $(patsubst $(PLUGIN_DIR)/%,$(DIRS_lib)/%,$(PLUGINS))
 	@rm -f $(patsubst %,$(DESTDIR)$(PREFIX)/%,$(SHARE_FILES))
+	@rm -f $(patsubst examples/%,$(DIR_examples)/%,$(EXAMPLES))
 	@for f in $(MAN_PAGES); do rm -f $(DIRS_share)/man/man$${f##*.}/$${f##*/}; done
 	@for t in $(TOOLS); do rm -f $(DIRS_share)/bash-completion/completions/nexus-$$t \
 		$(DIRS_share)/zsh/site-functions/_nexus-$$t $(DIRS_share)/fish/vendor_completions.d/nexus-$$t.fish; done
-	@for d in $(DIRS_lib) $(DIRS_share)/nexus/schemas $(DIRS_share)/nexus/systemd $(DIRS_share)/nexus \
+	@for d in $(DIRS_lib) $(DIRS_share)/nexus/schemas $(DIRS_share)/nexus/systemd $(DIR_examples) $(DIRS_share)/nexus \
 		$(DIRS_share)/man/man1 $(DIRS_share)/man/man5 $(DIRS_share)/man/man7 $(DIRS_share)/man \
 		$(DIRS_share)/bash-completion/completions $(DIRS_share)/bash-completion \
 		$(DIRS_share)/zsh/site-functions $(DIRS_share)/zsh $(DIRS_share)/fish/vendor_completions.d \

@@ -2,6 +2,9 @@
 /* Events are only written here: what reads them is a jq program, which gets their text. */
 #include "formats/event.h"
 
+#include "core/alloc.h"
+
+#include <math.h>
 #include <stdlib.h>
 
 void nx_result_release(struct nx_result *r)
@@ -11,12 +14,18 @@ void nx_result_release(struct nx_result *r)
 	*r = (struct nx_result){ 0 };
 }
 
+/* Numbers for people and diffs: a thousandth of a millisecond, a hundredth of a pixel. */
+static double rounded(double v, double per_unit)
+{
+	return round(v * per_unit) / per_unit;
+}
+
 static void write_box(struct nx_jw *j, const double box[4])
 {
 	nx_jw_key(j, "box");
 	nx_jw_array_inline(j);
 	for (int i = 0; i < 4; i++)
-		nx_jw_number(j, box[i]);
+		nx_jw_number(j, rounded(box[i], 100));
 	nx_jw_end(j);
 }
 
@@ -27,7 +36,7 @@ static void write_label(struct nx_jw *j, const char *label, int index, double sc
 		nx_jw_kstring(j, "label", label);
 	else
 		nx_jw_kint(j, "index", index);
-	nx_jw_knumber(j, "score", score);
+	nx_jw_knumber(j, "score", rounded(score, 1e5));
 }
 
 void nx_result_format(const struct nx_result *r, struct nx_jw *j)
@@ -68,7 +77,7 @@ void nx_event_format(const struct nx_event *e, struct nx_buf *out)
 	nx_jw_kstring(&j, "format", "nexus-event/1");
 	nx_jw_kstring(&j, "source", e->source);
 	nx_jw_kint(&j, "frame", e->frame);
-	nx_jw_knumber(&j, "time_ms", e->time_ms);
+	nx_jw_knumber(&j, "time_ms", rounded(e->time_ms, 1000));
 	nx_jw_kstring(&j, "query", e->query);
 	nx_jw_kstring(&j, "stage", e->stage);
 	nx_jw_kint(&j, "id", e->id);
@@ -79,7 +88,8 @@ void nx_event_format(const struct nx_event *e, struct nx_buf *out)
 		nx_jw_int(&j, e->parent);
 	nx_jw_kstring(&j, "outcome", e->outcome);
 	nx_jw_kstring(&j, "reason", e->reason);
-	nx_jw_knumber(&j, "latency_ms", e->latency_ms);
+	nx_jw_knumber(&j, "latency_ms", rounded(e->latency_ms, 1000));
+	nx_jw_kstring(&j, "of", e->of);
 	if (e->box)
 		write_box(&j, e->box);
 	if (e->result)
@@ -119,8 +129,17 @@ int nx_crop_parse(const char *json, size_t len, struct nx_crop *crop, struct nx_
 		rc = nx_err_set(err, NX_EDATA,
 			"box must be [x0, y0, x1, y1] with x0 < x1 and y0 < y1 (got '%.*s')",
 			(int)(len < 80 ? len : 80), json);
+	const struct nx_jv *label = nx_jv_get(root, "label");
+	if (!rc && label && label->kind == NX_JSTRING)
+		found.label = nx_strdup(label->string);
 	nx_jdoc_free(&doc);
 	if (!rc)
 		*crop = found;
 	return rc;
+}
+
+void nx_crop_release(struct nx_crop *crop)
+{
+	free(crop->label);
+	crop->label = NULL;
 }

@@ -43,7 +43,8 @@ struct nx_event {
 	const char *outcome;       /* in_slo, late, dropped, rejected, failed */
 	const char *reason;        /* why it was not answered, or NULL */
 	double latency_ms;
-	const double *box;         /* the crop this result is of, or NULL: the whole frame */
+	const double *box;              /* the crop this result is of, or NULL: the whole frame */
+	const char *of;                 /* the label the stage's select gave the crop, or NULL */
 	const struct nx_result *result; /* NULL: none */
 };
 
@@ -54,7 +55,9 @@ void nx_event_format(const struct nx_event *e, struct nx_buf *out);
 struct nx_crop {
 	double box[4];
 	bool box_set;
+	char *label; /* its "label", or NULL; nx_crop_release() */
 };
+void nx_crop_release(struct nx_crop *crop);
 /* Reads one result of a select program; NX_EDATA when it is no object or its box is no box. */
 int nx_crop_parse(const char *json, size_t len, struct nx_crop *crop, struct nx_err *err);
 

@@ -47,6 +47,7 @@ struct item {
 	int parent; /* index of the item whose answer asked for it; -1 for the root */
 	bool has_box;
 	double box[4];
+	char *label; /* of the crop, or NULL */
 	const char *outcome, *reason;
 	double latency_ms;
 	struct nx_result result;

@@ -11,8 +11,10 @@
 
 static void run_free(struct run *r)
 {
-	for (size_t i = 0; i < r->n_items; i++)
+	for (size_t i = 0; i < r->n_items; i++) {
 		nx_result_release(&r->item[i].result);
+		free(r->item[i].label);
+	}
 	free(r->item);
 	free(r->source);
 	nx_frame_release(&r->frame);
@@ -34,6 +36,7 @@ void run_format_event(const struct run *r, const struct item *it, struct nx_buf 
 		.reason = it->reason,
 		.latency_ms = it->latency_ms,
 		.box = it->has_box ? it->box : NULL,
+		.of = it->label,
 		.result = it->answered ? &it->result : NULL,
 	};
 
@@ -115,7 +118,8 @@ static void spawn(struct run *r, size_t item)
 		if (stage_select(r, s, item, &err)) {
 			nx_warn("%s: frame %lld: %s", r->source, (long long)r->frame.index,
 				err.msg);
-			r->n_items = first;
+			while (r->n_items > first)
+				free(r->item[--r->n_items].label);
 			r->item[item].outcome = "failed";
 			r->item[item].reason = nx_reason_name(NX_REASON_BAD_REQUEST);
 			continue;

@@ -94,16 +94,21 @@ static int add_crop(void *arg, const char *json, size_t len, struct nx_err *err)
 	int rc = nx_crop_parse(json, len, &crop, err);
 	if (rc)
 		return rc;
-	if (sel->made == CROPS_MAX)
+	it.label = crop.label;
+	if (sel->made == CROPS_MAX) {
+		nx_crop_release(&crop);
 		return nx_err_set(err, NX_EDATA, "more than %d requests for one event", CROPS_MAX);
+	}
 	const struct item *parent = &r->item[sel->parent];
 	it.has_box = crop.box_set || parent->has_box;
 	for (int i = 0; i < 4 && it.has_box; i++) {
 		double edge = i % 2 ? r->frame.height : r->frame.width;
 		it.box[i] = crop.box_set ? clamp(crop.box[i], edge) : parent->box[i];
 	}
-	if (it.has_box && (it.box[2] - it.box[0] < 1 || it.box[3] - it.box[1] < 1))
+	if (it.has_box && (it.box[2] - it.box[0] < 1 || it.box[3] - it.box[1] < 1)) {
+		nx_crop_release(&crop);
 		return 0;
+	}
 	r->item = nx_grow(r->item, &r->cap_items, r->n_items + 1, sizeof *r->item);
 	r->item[r->n_items++] = it;
 	sel->made++;
@@ -119,10 +124,18 @@ static int select_all(struct selection *sel, struct nx_err *err)
 	if (!sel->run->item[sel->parent].result.has_detections)
 		return add_crop(sel, "{}", 2, err);
 	for (size_t i = 0; i < n; i++) {
-		const double *box = sel->run->item[sel->parent].result.detection[i].box;
+		const struct nx_detection *d = &sel->run->item[sel->parent].result.detection[i];
 		struct nx_buf json = NX_BUF_INIT;
-		nx_buf_addf(&json, "{\"box\":[%.17g,%.17g,%.17g,%.17g]}", box[0], box[1], box[2],
-			box[3]);
+		struct nx_jw w;
+		nx_jw_init(&w, &json, NX_JCOMPACT);
+		nx_jw_object(&w);
+		nx_jw_kstring(&w, "label", d->label);
+		nx_jw_key(&w, "box");
+		nx_jw_array(&w);
+		for (int k = 0; k < 4; k++)
+			nx_jw_number(&w, d->box[k]);
+		nx_jw_end(&w);
+		nx_jw_end(&w);
 		int rc = add_crop(sel, json.data, json.len, err);
 		nx_buf_release(&json);
 		if (rc)

@@ -32,6 +32,7 @@ struct router {
 	struct nx_daemon *daemon;
 	uv_timer_t stats_timer;
 	FILE *stats_out;
+	struct nx_buf last_line; /* statistics of the last whole interval */
 	bool draining;
 };
 
@@ -287,7 +288,11 @@ static bool other_path(void *arg, struct nx_http_req *req)
 
 	if (strcmp(req->path, "/nexus/v1/stats") != 0 || strcmp(req->method, "GET") != 0)
 		return false;
-	format_line(r, &resp.body);
+	/* A whole interval says more than what has passed of the next. */
+	if (r->last_line.len)
+		nx_buf_add(&resp.body, r->last_line.data, r->last_line.len);
+	else
+		format_line(r, &resp.body);
 	nx_http_reply(req, &resp);
 	return true;
 }
@@ -310,23 +315,22 @@ static void on_request(void *arg, struct nx_http_req *req)
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
-static void write_line(struct router *r)
+/* Ends the interval: its line is kept, and written where it is wanted. */
+static void end_interval(struct router *r)
 {
-	struct nx_buf line = NX_BUF_INIT;
-
-	if (r->stats_out) {
-		format_line(r, &line);
-		fwrite(line.data, 1, line.len, r->stats_out);
-		if (fflush(r->stats_out))
-			nx_warn("cannot write '%s'", r->config->stats_out);
-		nx_buf_release(&line);
-	}
+	nx_buf_clear(&r->last_line);
+	format_line(r, &r->last_line);
 	nx_tally_rotate(r->tally, nx_now_ns());
+	if (!r->stats_out)
+		return;
+	if (fwrite(r->last_line.data, 1, r->last_line.len, r->stats_out) != r->last_line.len ||
+		fflush(r->stats_out))
+		nx_warn("cannot write '%s'", r->config->stats_out);
 }
 
 static void on_interval(uv_timer_t *t)
 {
-	write_line(t->data);
+	end_interval(t->data);
 }
 
 static void reload(void *arg)
@@ -369,7 +373,7 @@ static void stopped(void *arg)
 {
 	struct router *r = arg;
 
-	write_line(r);
+	end_interval(r);
 	uv_close((uv_handle_t *)&r->stats_timer, NULL);
 	nx_upstream_close(&r->upstream);
 	nx_daemon_close(&r->daemon);
@@ -424,6 +428,7 @@ int nx_route_serve(const struct nx_route_config *c, struct nx_err *err)
 	uv_run(r.loop, UV_RUN_DEFAULT);
 	if (r.stats_out)
 		fclose(r.stats_out);
+	nx_buf_release(&r.last_line);
 	nx_tally_free(&r.tally);
 	nx_plan_release(r.plan);
 	free(r.plan);

@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "query/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,6 @@
 
 #define PROBE_MS         500
 #define PROBE_TIMEOUT_MS 2000
-#define LATE_GRACE_MS    2000 /* how long a late answer is still waited for, to count it as late */
 #define CONNECTIONS      64
 
 struct backend {
@@ -366,41 +366,11 @@ static void answer(struct call *c, const struct nx_http_answer *a, const struct 
 
 static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx_err *err);
 
-/* Percent-encodes what may not stand in a path segment. */
-static void add_segment(struct nx_buf *path, const char *name)
-{
-	for (const unsigned char *s = (const unsigned char *)name; *s; s++) {
-		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-			     (*s >= '0' && *s <= '9') || strchr("-._~", *s);
-		if (plain)
-			nx_buf_addc(path, (char)*s);
-		else
-			nx_buf_addf(path, "%%%02X", *s);
-	}
-}
-
 static void send_to(struct call *c, struct backend *b)
 {
-	uint64_t now = nx_now_ns();
-	double left_ms = c->infer.deadline_ns > now ? nx_ns_to_ms(c->infer.deadline_ns - now) : 0;
-	struct nx_buf path = NX_BUF_INIT, headers = NX_BUF_INIT;
-
-	nx_buf_adds(&path, "/v2/models/");
-	add_segment(&path, c->model);
-	nx_buf_adds(&path, "/infer");
-	nx_buf_addf(&headers,
-		"Nexus-Session: %s\r\nNexus-Deadline-Ms: %.3f\r\nContent-Type: %s\r\n", c->session,
-		left_ms,
-		c->infer.content_type ? c->infer.content_type : "application/octet-stream");
-	if (c->infer.json_len != (size_t)-1)
-		nx_buf_addf(
-			&headers, "Inference-Header-Content-Length: %zu\r\n", c->infer.json_len);
 	c->backend = b;
 	backend_begin(b);
-	nx_http_send(b->client, "POST", path.data, headers.data, &c->infer.body,
-		(uint64_t)left_ms + LATE_GRACE_MS, on_answer, c);
-	nx_buf_release(&path);
-	nx_buf_release(&headers);
+	nx_wire_send(b->client, &c->infer, on_answer, c);
 }
 
 static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx_err *err)
@@ -437,6 +407,9 @@ void nx_upstream_infer(void *upstream, struct nx_infer *infer)
 	c->infer = *infer;
 	c->session = nx_strdup(infer->session);
 	c->model = nx_strdup(infer->model ? infer->model : r ? r->model : infer->session);
+	/* The caller's names need not live as long as the call. */
+	c->infer.session = c->session;
+	c->infer.model = c->model;
 	infer->body = (struct nx_buf)NX_BUF_INIT;
 	if (!r) {
 		nx_err_set(&err, NX_ENOTFOUND, "no session '%s' in the plan", c->session);
