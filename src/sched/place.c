@@ -201,6 +201,9 @@ static void explain_left(const struct nx_problem *p, struct nx_placement *out)
 		const struct nx_stype *t = d->n_options ? &p->type[d->option[0].type] : NULL;
 		if (!t)
 			out->why_left[i] = nx_strdup(d->reason);
+		else if (t->count == 0 && d->n_options == 1)
+			out->why_left[i] =
+				nx_asprintf("there is no device of type '%s'", t->device);
 		else if (t->count >= 0)
 			out->why_left[i] = nx_asprintf("all %lld devices of type '%s' are in use%s",
 				(long long)t->count, t->device,
