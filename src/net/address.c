@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unix sockets are bound here and not by libuv, which cuts long paths short, says "permission
+ * denied" of a missing folder and does not tell a stale socket from a live one.
+ */
 #include "net/address.h"
 
 #include "core/text.h"

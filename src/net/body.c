@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory follows the bytes: a Content-Length is believed up to a megabyte, beyond that the block
+ * doubles as it fills.  So a client pays with traffic for what it makes us hold, and an honest
+ * body of usual size is allocated once and never copied.
+ */
 #include "net/body.h"
 
 #include "core/alloc.h"

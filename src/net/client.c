@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pool.  A call is in exactly one place: in the queue, on a connection, or left over by one
+ * that is closing and to be tried again; detach() takes it out of any of them.  A call is freed
+ * in the close callback of its timer, a client in that of its last handle, so that callbacks may
+ * send, cancel and close as they like.
+ */
 #include "net/client.h"
 
 #include "core/alloc.h"
@@ -59,6 +65,8 @@ void nx_http_client_requeue(struct nx_http_call *call)
 	c->first = call;
 }
 
+/* The list begins with the connections used last: their caches and windows are warm, and the
+ * others can time out at the peer. */
 static struct nx_http_link *idle_link(const struct nx_http_client *c)
 {
 	for (struct nx_http_link *l = c->links; l; l = l->next)
@@ -174,6 +182,7 @@ static void format_request(
 	nx_buf_addf(&call->head, "%s ", method);
 	add_path(&call->head, path);
 	nx_buf_addf(&call->head, " HTTP/1.1\r\nHost: %s\r\n", call->client->host);
+	/* Without a length a server would have to guess whether a body follows. */
 	if (call->body.len || !strcmp(method, "POST") || !strcmp(method, "PUT"))
 		nx_buf_addf(&call->head, "Content-Length: %zu\r\n", call->body.len);
 	if (headers)

@@ -81,6 +81,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 
 static void linger(struct nx_http_conn *c)
 {
+	/* What still comes is read and thrown away. */
 	c->state = NX_CONN_LINGERING;
 	c->progress_ms = uv_now(c->server->loop);
 	c->shutdown.data = c;
@@ -236,6 +237,8 @@ bool nx_http_req_gone(const struct nx_http_req *r)
 	return c->closing;
 }
 
+/* The handler may answer at once or later; nothing of the connection may be touched behind the
+ * call but its state. */
 static void handle(struct nx_http_conn *c)
 {
 	static const char none[] = "";
@@ -257,6 +260,7 @@ static void on_event(struct nx_http_conn *c, enum nx_http_event event)
 		refuse(c, c->msg.bad_status, c->msg.bad_why);
 }
 
+/* Its own write request: it may still be under way when the answer is written. */
 static void on_continue_written(uv_write_t *req, int status)
 {
 	struct nx_http_conn *c = req->data;
@@ -364,6 +368,7 @@ void nx_http_conn_start(struct nx_http_conn *c)
 static void tick_reading(struct nx_http_conn *c, uint64_t now_ms)
 {
 	const struct nx_http_limits *l = &c->server->limits;
+	/* Slow senders are cut by the second limit, whatever trickles in. */
 	bool idle = now_ms - c->progress_ms > l->idle_ms;
 
 	if (nx_http_conn_is_idle(c)) {

@@ -21,11 +21,11 @@
 /* ---- server --------------------------------------------------------------------------------- */
 
 struct nx_http_limits {
-	size_t header_bytes;     /* 64 KiB; more is answered 431 */
-	size_t body_bytes;       /* 64 MiB, after decompression too; more is answered 413 */
-	int connections;         /* 10000; more are closed at once */
-	uint64_t idle_ms;        /* 60 s without a byte closes a connection */
-	uint64_t request_ms;     /* 30 s for a whole request to arrive, else 408 */
+	size_t header_bytes; /* 64 KiB; more is answered 431 */
+	size_t body_bytes;   /* 64 MiB, after decompression too; more is answered 413 */
+	int connections;     /* 10000; more are closed at once */
+	uint64_t idle_ms;    /* 60 s without a byte closes a connection */
+	uint64_t request_ms; /* 30 s for a whole request to arrive, else 408 */
 };
 void nx_http_limits_default(struct nx_http_limits *l);
 
@@ -34,13 +34,13 @@ struct nx_http_server;
 /* A request that has arrived whole.  It lives until nx_http_reply, also when the client has
  * gone meanwhile (the answer is then thrown away). */
 struct nx_http_req {
-	const char *method;     /* "GET" */
-	const char *path;       /* percent-decoded, without the query, "/v2/models/m/infer" */
-	const char *query;      /* behind '?', not decoded; "" if none */
-	const void *body;       /* decompressed, de-chunked; 64-byte aligned */
+	const char *method; /* "GET" */
+	const char *path;   /* percent-decoded, without the query, "/v2/models/m/infer" */
+	const char *query;  /* behind '?', not decoded; "" if none */
+	const void *body;   /* decompressed, de-chunked; 64-byte aligned */
 	size_t body_len;
-	uint64_t arrived_ns;    /* nx_now_ns() at its first byte */
-	void *user;             /* the handler's own */
+	uint64_t arrived_ns; /* nx_now_ns() at its first byte */
+	void *user;          /* the handler's own */
 };
 
 /* The value of a header (name in any case), or NULL. */
@@ -51,9 +51,9 @@ bool nx_http_req_gone(const struct nx_http_req *r);
 
 struct nx_http_resp {
 	int status;
-	const char *content_type;       /* NULL: application/json */
-	const char *extra_headers;      /* "Name: value\r\n…" or NULL */
-	struct nx_buf body;             /* taken */
+	const char *content_type;  /* NULL: application/json */
+	const char *extra_headers; /* "Name: value\r\n…" or NULL */
+	struct nx_buf body;        /* taken */
 };
 
 /* Answers, once, on the loop thread; takes resp->body; 'r' is gone afterwards. */
@@ -83,7 +83,7 @@ struct nx_http_answer {
 	const char *content_type;
 	const void *body; /* borrowed during the callback; 64-byte aligned */
 	size_t body_len;
-	size_t json_len;  /* Inference-Header-Content-Length, or (size_t)-1 */
+	size_t json_len;      /* Inference-Header-Content-Length, or (size_t)-1 */
 	double retry_after_s; /* < 0: none */
 };
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection of the client. */
+/*
+ * A connection of the client.  It always reads, so that an idle one notices when the peer closes.
+ * While a request goes out, its bytes belong to the connection: libuv may use them until the
+ * close callback, and only there can they be handed back for another try.
+ */
 #include "net/client.h"
 
 #include "core/alloc.h"
@@ -85,6 +89,7 @@ static void fail(struct nx_http_link *l, int code, const char *what, const char 
 
 /* ---- answers ------------------------------------------------------------------------------------ */
 
+/* A whole number, or -1; Retry-After may also be a date, which is not worth a parser. */
 static size_t parse_size(const char *s)
 {
 	char *end;
@@ -120,6 +125,8 @@ static void on_answer(struct nx_http_link *l, bool reusable)
 	l->call = NULL;
 	call->link = NULL;
 	nx_http_message_init(&l->msg, true, MAX_ANSWER_HEAD, MAX_ANSWER_BODY);
+	/* An early answer, while the request still goes out, is a refusal: the rest of the request
+	 * would be taken for the next one. */
 	if (reusable && msg.keep_alive && !l->writing) {
 		nx_buf_release(&l->head);
 		nx_buf_release(&l->body);
@@ -149,6 +156,7 @@ static void on_end(struct nx_http_link *l, int status)
 {
 	struct nx_http_call *call = l->call;
 
+	/* An answer without a length ends with the connection. */
 	if (call && l->got_bytes && status == UV_EOF) {
 		if (nx_http_message_eof(&l->msg) == NX_HTTP_DONE)
 			on_answer(l, false);

@@ -201,6 +201,7 @@ static bool has_no_body(const struct nx_http_message *m)
 {
 	const llhttp_t *p = m->parser;
 
+	/* RFC 9112, 6.3: these have none, whatever their headers say. */
 	if (m->response)
 		return m->bodyless || m->status / 100 == 1 || m->status == 204 || m->status == 304;
 	return !(p->flags & (F_CONTENT_LENGTH | F_TRANSFER_ENCODING));
@@ -215,6 +216,8 @@ static int read_framing(struct nx_http_message *m)
 		m->stage = NX_HTTP_WHOLE;
 		return 0;
 	}
+	/* Two readers that disagree here would split the bytes into different messages: request
+	 * smuggling.  What is not plain is refused. */
 	if (p->flags & F_TRANSFER_ENCODING) {
 		const char *te = nx_http_message_header(m, "transfer-encoding");
 		if (m->http10 || p->flags & F_CONTENT_LENGTH)
@@ -250,6 +253,7 @@ static int on_head_end(llhttp_t *p)
 	p->upgrade = 0; /* an offer of another protocol that we do not take up */
 	if (read_framing(m))
 		return -1;
+	/* 1: "there is no body", as what follows is read by us. */
 	m->paused = true;
 	return m->stage == NX_HTTP_CHUNKED ? HPE_PAUSED : 1;
 }
@@ -370,6 +374,7 @@ static size_t execute(
 static size_t feed_head(
 	struct nx_http_message *m, const char *data, size_t len, enum nx_http_event *event)
 {
+	/* llhttp sees no byte over the limit, so it cannot be made to collect more. */
 	size_t room = m->header_limit - m->head_bytes;
 	size_t n = execute(m, data, len < room ? len : room, event);
 

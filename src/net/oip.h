@@ -24,11 +24,11 @@ struct nx_oip_tensor {
 	char *name;
 	enum nx_dtype dtype; /* NX_STRING: BYTES */
 	struct nx_shape shape;
-	const void *data;    /* borrowed from the body (binary; not aligned) or owned below */
+	const void *data; /* borrowed from the body (binary; not aligned) or owned below */
 	size_t bytes;
 	void *owned;
-	bool binary;         /* requests: output wanted as binary */
-	int classification;  /* requests: output wanted as k "score:index:label" strings; 0 no */
+	bool binary;        /* requests: output wanted as binary */
+	int classification; /* requests: output wanted as k "score:index:label" strings; 0 no */
 };
 
 struct nx_oip_request {
@@ -37,9 +37,9 @@ struct nx_oip_request {
 	size_t n_inputs;
 	struct nx_oip_tensor output[NX_OIP_MAX_TENSORS]; /* wanted; none: all */
 	size_t n_outputs;
-	bool binary_output;   /* all outputs as binary */
-	double deadline_ms;   /* parameters.nexus_deadline_ms or timeout (µs); < 0: none given */
-	char *session;        /* parameters.nexus_session or NULL */
+	bool binary_output; /* all outputs as binary */
+	double deadline_ms; /* parameters.nexus_deadline_ms or timeout (µs); < 0: none given */
+	char *session;      /* parameters.nexus_session or NULL */
 };
 
 /* Parses the body of an infer request; json_len is Inference-Header-Content-Length or
@@ -59,8 +59,7 @@ void nx_oip_request_release(struct nx_oip_request *req);
 
 /* Appends a request (tensors all binary) to *body and sets *json_len.  Members of req that are
  * unset are left out; outputs are wanted as binary. */
-void nx_oip_format_request(const struct nx_oip_request *req, struct nx_buf *body,
-	size_t *json_len);
+void nx_oip_format_request(const struct nx_oip_request *req, struct nx_buf *body, size_t *json_len);
 
 struct nx_oip_response {
 	char *model, *id;
@@ -71,7 +70,8 @@ struct nx_oip_response {
  * 'binary' become JSON, floats as the shortest decimals that read back equal, NaN and infinities
  * as null; FP16 and BF16 are always binary.  *json_len is (size_t)-1 when nothing is binary. */
 void nx_oip_format_response(const struct nx_oip_response *resp,
-	void (*extra)(void *arg, struct nx_jw *w), void *arg, struct nx_buf *body, size_t *json_len);
+	void (*extra)(void *arg, struct nx_jw *w), void *arg, struct nx_buf *body,
+	size_t *json_len);
 /* Call nx_oip_response_release also after an error. */
 int nx_oip_parse_response(const void *body, size_t len, size_t json_len,
 	struct nx_oip_response *resp, struct nx_err *err);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory for JSON data is allocated before it is read, as large as the shape says: so the shape
+ * is first held against the length of the text.  Integers are taken from the text itself, as a
+ * double holds only 53 bits of them.  All supported machines are little-endian, as the protocol.
+ */
 #include "net/oip_data.h"
 
 #include "core/alloc.h"

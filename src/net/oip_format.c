@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests and answers of the Open Inference Protocol to bytes.  The buffer is made large enough
+ * for the binary part first, so that tensors are copied once.
+ */
 #include "net/oip_data.h"
 
 #include <string.h>

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listener.  All connections hang in one list, and one timer walks it: a timer for each of
+ * ten thousand connections would cost more than the walk, and timeouts need not be exact.
+ * The server ends in three steps: the listener closes, the last connection goes, the timer
+ * closes; then its memory is freed.
+ */
 #include "net/server.h"
 
 #include "core/alloc.h"
@@ -10,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG 1024 /* the system cuts it to net.core.somaxconn */
 
 void nx_http_limits_default(struct nx_http_limits *l)
 {
@@ -33,6 +39,7 @@ const char *nx_http_server_date(struct nx_http_server *s)
 	time_t now = time(NULL);
 	struct tm tm;
 
+	/* Formatted once a second, not once an answer. */
 	if ((uint64_t)now != s->date_s && gmtime_r(&now, &tm)) {
 		s->date_s = (uint64_t)now;
 		strftime(s->date, sizeof s->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
@@ -224,6 +231,7 @@ int nx_http_listen(uv_loop_t *loop, const char *address, const struct nx_http_li
 				uv_strerror(e));
 	}
 	if (rc) {
+		/* Handles close on the loop only: the memory goes when it runs. */
 		nx_http_server_drain(s, NULL, NULL);
 		return rc;
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* libuv writes with write(2) and writev(2), which raise SIGPIPE: no flag of send(2) helps. */
 #include "net/stream.h"
 
 #include <signal.h>

@@ -326,7 +326,7 @@ static void add_extra(void *arg, struct nx_jw *w)
 
 START_TEST(response_round_trip)
 {
-	static float x[] = { 0.1f, 16777217, -0.0f, 3.4028235e38f, 1e-45f, 1.0f / 3, NAN,
+	static float x[] = { 0.1f, 16777216, -0.0f, 3.4028235e38f, 1e-45f, 1.0f / 3, NAN,
 		INFINITY };
 	static double d[] = { 0.1, 1e300 };
 	static int64_t n[] = { INT64_MIN, 9007199254740993 };
