@@ -39,7 +39,7 @@ static void set_padding(
 	if (c->transposed) {
 		/* Whatever output_padding adds is less to cut off behind. */
 		c->pad_r[i] = (in - 1) * c->strides[i] + range - c->pad_l[i] - out;
-	} else if (strcmp(automatic, "NOTSET") != 0) {
+	} else if (strncmp(automatic, "SAME", 4) == 0) {
 		total = total > 0 ? total : 0;
 		c->pad_l[i] = strcmp(automatic, "SAME_LOWER") == 0 ? total - total / 2 : total / 2;
 		c->pad_r[i] = total - c->pad_l[i];

@@ -310,7 +310,7 @@ static void take_pad(const struct finder *f, struct cpu_group *group)
 
 	if (cpu_is(head, "Conv") && maker >= 0 && f->readers[head->in[0]].n == 1 &&
 		is_free(f, maker) && is_zero_pad(f->g, &f->g->nodes[maker]) &&
-		strcmp(nx_node_str(head, "auto_pad", "NOTSET"), "NOTSET") == 0) {
+		strncmp(nx_node_str(head, "auto_pad", "NOTSET"), "SAME", 4) != 0) {
 		group->pad = maker;
 		group->node[group->n_nodes++] = maker;
 	}

@@ -305,6 +305,14 @@ START_TEST(convolutions)
 	attr_ints(g, "pads", SHAPE(0, 1, 0, 1));
 	check("padded in front", g, y);
 
+	g = graph(SHAPE(1, 16, 8, 8));
+	y = NODE(g, "Pad", g->in[0], indices(g, 8, (const int64_t[]){ 0, 0, 0, 0, 0, 0, 1, 1 }));
+	y = NODE(g, "Conv", y, weights(g, SHAPE(16, 1, 3, 3)));
+	attr_str(g, "auto_pad", "VALID");
+	attr_int(g, "group", 16);
+	attr_ints(g, "strides", SHAPE(2, 2));
+	check("padded in front, valid", g, y);
+
 	g = graph(SHAPE(1, 4, 33));
 	y = NODE(g, "Conv", g->in[0], weights(g, SHAPE(6, 4, 5)));
 	check("one axis", g, y);
