@@ -108,7 +108,6 @@ int nx_graph_infer_node(struct nx_graph *g, size_t i, uint64_t *budget, struct n
 {
 	const struct nx_node *n = &g->nodes[i];
 	struct view v;
-	char text[128];
 
 	view_init(&v, g, n);
 	int rc = nx_op_infer(g->opset, n, v.in, v.out, err);
@@ -120,10 +119,6 @@ int nx_graph_infer_node(struct nx_graph *g, size_t i, uint64_t *budget, struct n
 		x->dtype = v.out[k]->dtype;
 		x->shape = v.out[k]->shape;
 		x->known = true;
-		if (!fold && nx_shape_count(&x->shape) == 0)
-			rc = nx_err_set(err, NX_EDATA,
-				"node '%.120s' (%.60s): the output %s is empty", n->name, n->op,
-				nx_shape_format(&x->shape, text, sizeof text));
 	}
 	if (fold && rc == 0)
 		rc = fold_node(g, n, &v, budget, err);

@@ -123,9 +123,11 @@ static int check_one_row(struct nx_model *m, struct nx_err *err)
 {
 	struct nx_graph *g = m->graph, *one = NULL;
 
+	if (g->n_in == 0)
+		return nx_err_set(err, NX_EUNSUPP, "the graph has no inputs");
 	for (size_t i = 0; i < g->n_in; i++) {
 		const struct nx_value *v = &g->values[g->in[i]];
-		if (v->shape.rank == 0 || v->shape.dim[0] > 1)
+		if (v->shape.rank == 0 || (v->shape.dim[0] != 1 && v->shape.dim[0] != NX_DIM_OPEN))
 			return nx_err_set(err, NX_EUNSUPP,
 				"input '%.120s' has no leading dimension for a batch", v->name);
 	}

@@ -301,7 +301,7 @@ int nx_onnx_type(const Onnx__ValueInfoProto *p, struct nx_value *v, struct nx_er
 		const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
 		bool fixed =
 			d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
-			d->dim_value > 0;
+			d->dim_value >= 0;
 		v->shape.dim[i] = fixed ? d->dim_value : NX_DIM_OPEN;
 		if (fixed && (uint64_t)d->dim_value > NX_TENSOR_CAP)
 			return nx_err_set(err, NX_EDATA, "'%.120s' has a dimension of %lld",

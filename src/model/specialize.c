@@ -21,7 +21,7 @@ static int bind_inputs(struct nx_graph *g, int64_t batch, struct nx_err *err)
 		struct nx_value *v = &g->values[g->in[i]];
 		struct nx_shape *s = &v->shape;
 		nx_shape_format(s, text, sizeof text);
-		if (batch > 1 && (s->rank == 0 || s->dim[0] > 1))
+		if (batch > 1 && (s->rank == 0 || (s->dim[0] != 1 && s->dim[0] != NX_DIM_OPEN)))
 			return nx_err_set(err, NX_EUNSUPP,
 				"input '%.120s' of shape %s has no dimension for a batch", v->name,
 				text);

@@ -155,9 +155,10 @@ static int transpose_sizes(const struct nx_op_call *c, struct nx_window *w, stru
 		} else {
 			w->out[i] =
 				shape.there ? shape.v[shape.n - r + i] : w->in[i] * w->stride[i];
-			if (w->out[i] < 1 || w->out[i] > full)
+			if (w->out[i] < 1 || w->out[i] > NX_ATTR_LIMIT)
 				return nx_err_set(err, NX_EDATA, "output_shape is out of range");
-			int64_t pad = full - w->out[i];
+			/* What is asked for beyond the full size is bias alone. */
+			int64_t pad = full > w->out[i] ? full - w->out[i] : 0;
 			w->pad[i] = upper ? pad / 2 : pad - pad / 2;
 		}
 		if (w->out[i] < 1)
