@@ -256,7 +256,10 @@ static void enqueue(struct nx_request *r, bool decoded)
 
 static void decode_work(uv_work_t *w)
 {
-	nx_request_decode(w->data);
+	struct nx_request *r = w->data;
+
+	if (nx_now_ns() < r->deadline_ns) /* else enqueue() will refuse it */
+		nx_request_decode(r);
 }
 
 static void decode_done(uv_work_t *w, int status)
@@ -264,6 +267,7 @@ static void decode_done(uv_work_t *w, int status)
 	struct nx_request *r = w->data;
 
 	(void)status;
+	r->session->decoding -= r->rows;
 	if (r->server->expired)
 		refuse(r, NX_DROP_DRAIN, false, NX_NEVER);
 	else if (nx_http_req_gone(r->http))
@@ -288,11 +292,14 @@ static void accept_request(struct nx_request *r)
 	}
 	enum nx_drop reason = nx_dispatch_admit(r->lineup->dispatch, r->session->number, r->rows,
 		nx_now_ns(), r->deadline_ns, &predicted);
+	if (reason == NX_DROP_NONE && r->session->decoding + r->rows > r->session->queue_rows)
+		reason = NX_DROP_QUEUE_FULL;
 	if (reason != NX_DROP_NONE) {
 		refuse(r, reason, true, predicted);
 	} else if (nx_request_reserve(r, &r->err)) {
 		fail(r, NX_REASON_BACKEND);
 	} else if (r->picture) {
+		r->session->decoding += r->rows;
 		uv_queue_work(&s->loop, &r->work, decode_work, decode_done);
 	} else {
 		enqueue(r, false);

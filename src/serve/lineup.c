@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,6 +59,15 @@ static int finish_model(struct nx_served_model *m, struct nx_err *err)
 	return 0;
 }
 
+/* More than can be answered within the SLO need not wait; two batches more because batches may
+ * turn out faster than planned. */
+static uint32_t queue_limit(double slo_ms, double batch_ms, uint32_t batch)
+{
+	double rows = (slo_ms / fmax(batch_ms, 0.001) + 2) * batch;
+
+	return rows < 1e6 ? (uint32_t)rows : 1000000;
+}
+
 static void add_session(struct nx_lineup *l, struct nx_served_model *m, const char *name,
 	double slo_ms, uint32_t batch, double exec_ms)
 {
@@ -68,15 +77,12 @@ static void add_session(struct nx_lineup *l, struct nx_served_model *m, const ch
 		.exec_ms = exec_ms,
 		.batch = batch };
 	uint64_t *latency = nx_alloc(batch, sizeof *latency);
-	/* More than can be answered within the SLO need not wait; one batch more for the corrections
-	 * of the latency. */
-	double turns = m->cost_ms[batch - 1] > 0 ? slo_ms / m->cost_ms[batch - 1] : 1e6;
-	double rows = (turns + 2) * batch;
 
 	for (uint32_t b = 0; b < batch; b++)
 		latency[b] = nx_ms_to_ns(m->cost_ms[b]);
-	s.number = nx_dispatch_add(l->dispatch, &(struct nx_dispatch_session){ batch, latency,
-							rows < 1e6 ? (uint32_t)rows : 1000000 });
+	s.queue_rows = queue_limit(slo_ms, m->cost_ms[batch - 1], batch);
+	s.number = nx_dispatch_add(
+		l->dispatch, &(struct nx_dispatch_session){ batch, latency, s.queue_rows });
 	free(latency);
 	l->session = nx_realloc(l->session, l->n + 1, sizeof *l->session);
 	l->session[l->n++] = s;

@@ -39,6 +39,8 @@ struct nx_served {
 	struct nx_served_model *model;
 	double slo_ms, exec_ms; /* exec_ms: as planned, at 'batch' */
 	uint32_t batch;
+	uint32_t queue_rows;            /* that may wait */
+	uint32_t decoding;              /* rows that the decoders have */
 	size_t number;                  /* in the lineup's dispatch */
 	struct nx_tally_session *tally; /* set by the server */
 	/* Batches of the planned size seen so far: is the plan's exec_ms still true? */
