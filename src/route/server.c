@@ -213,10 +213,13 @@ static bool model_ready(void *arg, const char *name)
 	return is_ready(arg) && find_session(arg, name) != NULL;
 }
 
-static int no_info(void *arg, const char *name, struct nx_oip_model_info *info)
+/* Metadata are forwarded before this is asked; what is left is whether there is such a model. */
+static int model_info(void *arg, const char *name, struct nx_oip_model_info *info)
 {
-	(void)arg, (void)name, (void)info;
-	return -1;
+	memset(info, 0, sizeof *info);
+	info->name = name;
+	info->platform = "nexus";
+	return find_session(arg, name) ? 0 : -1;
 }
 
 static void fill_line(struct router *r, struct nx_stats *line)
@@ -301,7 +304,7 @@ static void on_request(void *arg, struct nx_http_req *req)
 {
 	const struct nx_oip_service service = { .server_name = "nexus-route",
 		.ready = is_ready,
-		.model = no_info,
+		.model = model_info,
 		.model_name = model_name,
 		.model_ready = model_ready,
 		.infer = on_infer,

@@ -11,7 +11,7 @@ for f in build/fuzz/fuzz_*; do
 	[ -d "tests/fuzz/corpus/$name" ] && seeds=tests/fuzz/corpus/$name
 	echo "$name"
 	# shellcheck disable=SC2086
-	NEXUS_PLUGIN_PATH=build/fuzz/lib/nexus "$f" -max_total_time="$1" -rss_limit_mb=4096 -malloc_limit_mb=4096 \
+	NEXUS_PLUGIN_PATH="$PWD/build/fuzz/lib/nexus" "$f" -max_total_time="$1" -rss_limit_mb=4096 -malloc_limit_mb=4096 \
 		-timeout=25 -verbosity=0 -print_final_stats=0 -artifact_prefix=build/fuzz/ \
 		"build/fuzz/corpus/$name" $seeds
 done
