@@ -135,8 +135,10 @@ static inline bool raw_receive(struct fixture *f, int fd, struct nx_buf *got, co
 		ssize_t n = recv(fd, block, sizeof block, MSG_DONTWAIT);
 		if (n > 0)
 			nx_buf_add(got, block, (size_t)n);
-		else if (n == 0 || errno != EAGAIN)
+		else if (n == 0)
 			return until == NULL;
+		else if (errno != EAGAIN)
+			return false; /* reset: the answer might have been lost */
 		if (until && got->data && strstr(got->data, until))
 			return true;
 		if (n < 0)
@@ -151,9 +153,11 @@ static inline char *raw_exchange(struct fixture *f, const char *data, size_t len
 	struct nx_buf got = NX_BUF_INIT;
 	int fd = raw_connect(f);
 
-	raw_send(f, fd, data, len, piece);
+	bool sent = raw_send(f, fd, data, len, piece);
 	if (!raw_receive(f, fd, &got, NULL))
 		nx_buf_adds(&got, "(not closed)");
+	if (!sent)
+		nx_buf_adds(&got, "(cut off)");
 	close(fd);
 	return nx_buf_take(&got);
 }
