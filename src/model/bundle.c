@@ -13,6 +13,7 @@
 #define FILES_MAX 64
 #define MODEL_CAP ((size_t)2 << 30)
 #define OTHER_CAP ((size_t)1 << 20)
+#define TOTAL_CAP (MODEL_CAP + FILES_MAX * OTHER_CAP)
 #define CHUNK     ((size_t)64 << 10)
 
 bool nx_bundle_is(const void *data, size_t len)
@@ -78,7 +79,7 @@ static bool leaves(const char *name)
 }
 
 /* Appends the entry's data, whatever size it declares, up to its cap. */
-static int read_data(struct archive *a, struct nx_bundle_file *f, struct nx_err *err)
+static int read_data(struct archive *a, struct nx_bundle_file *f, size_t *total, struct nx_err *err)
 {
 	size_t cap = nx_text_has_suffix(f->name, ".onnx") ? MODEL_CAP : OTHER_CAP;
 
@@ -91,14 +92,18 @@ static int read_data(struct archive *a, struct nx_bundle_file *f, struct nx_err 
 		if (n == 0)
 			return 0;
 		f->data.len += (size_t)n;
+		*total += (size_t)n;
+		if (*total > TOTAL_CAP)
+			return nx_err_set(err, NX_EDATA,
+				"all files together are larger than %zu bytes", TOTAL_CAP);
 		if (f->data.len > cap)
 			return nx_err_set(
 				err, NX_EDATA, "'%.120s' is larger than %zu bytes", f->name, cap);
 	}
 }
 
-static int read_entry(
-	struct archive *a, struct archive_entry *e, struct nx_bundle *out, struct nx_err *err)
+static int read_entry(struct archive *a, struct archive_entry *e, struct nx_bundle *out,
+	size_t *total, struct nx_err *err)
 {
 	const char *name = archive_entry_pathname(e);
 
@@ -117,13 +122,14 @@ static int read_entry(
 		return nx_err_set(err, NX_EDATA, "'%.120s' comes twice", name);
 	struct nx_bundle_file *f = &out->files[out->n++];
 	f->name = nx_strdup(plain(name));
-	return read_data(a, f, err);
+	return read_data(a, f, total, err);
 }
 
 /* Directories count too, so that the number of headers is bounded. */
 static int read_entries(struct archive *a, struct nx_bundle *out, struct nx_err *err)
 {
 	struct archive_entry *e;
+	size_t total = 0;
 
 	for (int seen = 0;; seen++) {
 		int rc = archive_read_next_header(a, &e);
@@ -135,7 +141,7 @@ static int read_entries(struct archive *a, struct nx_bundle *out, struct nx_err 
 							: "no reason given");
 		if (seen == FILES_MAX)
 			return nx_err_set(err, NX_EDATA, "more than %d files", FILES_MAX);
-		rc = read_entry(a, e, out, err);
+		rc = read_entry(a, e, out, &total, err);
 		if (rc)
 			return rc;
 	}
