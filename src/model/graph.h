@@ -139,6 +139,11 @@ const int64_t *nx_node_ints(const struct nx_node *n, const char *name, size_t *c
  * Constants are shared with 'g', which must outlive nothing: they are reference-counted.
  * NX_EUNSUPP if the graph cannot run in batches (then batch 1 works and rows run one by one),
  * names all unsupported operators at once with their nodes; NX_EDATA if shapes contradict.
+ *
+ * Promised of the result: every output is made by a node of its own (an Identity where it is an
+ * input or a constant); outputs nobody reads are NX_NO_VALUE; values no node names may be
+ * unknown; Dropout and Identity are gone otherwise; a tensor may be empty (a dimension of 0);
+ * half precision occurs only in inputs and outputs, behind a Cast from or to FP32.
  */
 int nx_graph_specialize(
 	const struct nx_graph *g, int64_t batch, struct nx_graph **out, struct nx_err *err);

@@ -29,9 +29,9 @@
 		case NX_C_AND:                                                            \
 			EACH(T, a &&b);                                                   \
 		case NX_C_OR:                                                             \
-			EACH(T, a || b);                                                  \
+			EACH(T, a != 0 || b != 0);                                                  \
 		default:                                                                  \
-			EACH(T, !a != !b);                                                \
+			EACH(T, (a != 0) != (b != 0));                                                \
 		}                                                                         \
 	}
 
