@@ -25,7 +25,8 @@ static int declare(struct nx_graph *g, const char *name, int rank, const int64_t
 
 	g->values[v].dtype = NX_F32;
 	g->values[v].shape.rank = rank;
-	memcpy(g->values[v].shape.dim, dims, (size_t)rank * sizeof *dims);
+	for (int i = 0; i < rank; i++)
+		g->values[v].shape.dim[i] = dims[i];
 	g->values[v].known = true;
 	return v;
 }
