@@ -27,11 +27,11 @@
 		case NX_C_LESS_EQUAL:                                                     \
 			EACH(T, a <= b);                                                  \
 		case NX_C_AND:                                                            \
-			EACH(T, a &&b);                                                   \
+			EACH(T, (a != 0) && (b != 0));                                    \
 		case NX_C_OR:                                                             \
-			EACH(T, a != 0 || b != 0);                                                  \
+			EACH(T, a != 0 || b != 0);                                        \
 		default:                                                                  \
-			EACH(T, (a != 0) != (b != 0));                                                \
+			EACH(T, (a != 0) != (b != 0));                                    \
 		}                                                                         \
 	}
 
