@@ -23,9 +23,7 @@ static int from_profile(const struct nx_profile *p, const struct nx_plan_session
 	return 1;
 }
 
-/* The line through the smallest and the largest batch of a model in the plan; through one point
- * alone half of the time is taken to be fixed. */
-static void from_plan(const struct nx_plan *plan, const struct nx_plan_backend *backend,
+void nx_cost_from_plan(const struct nx_plan *plan, const struct nx_plan_backend *backend,
 	const struct nx_plan_session *of, uint32_t max_batch, double *cost_ms)
 {
 	const struct nx_plan_session *lo = of, *hi = of;
@@ -62,7 +60,7 @@ int nx_cost_planned(const struct nx_serve_config *cfg, const struct nx_profiles 
 		return from_profile(p, s, max_batch, cost_ms, err);
 	if (!nx_engine_info(engine)->simulated || has_line)
 		return 0;
-	from_plan(plan, backend, s, max_batch, cost_ms);
+	nx_cost_from_plan(plan, backend, s, max_batch, cost_ms);
 	return 1;
 }
 

@@ -80,6 +80,10 @@ int nx_cost_planned(const struct nx_serve_config *cfg, const struct nx_profiles 
 	const struct nx_engine *engine, const struct nx_plan *plan,
 	const struct nx_plan_backend *backend, const struct nx_plan_session *s, uint32_t max_batch,
 	double *cost_ms, struct nx_err *err);
+/* The line through the smallest and the largest batch of a model on this type of device in the
+ * plan; through one point alone half of the time is taken to be fixed. */
+void nx_cost_from_plan(const struct nx_plan *plan, const struct nx_plan_backend *backend,
+	const struct nx_plan_session *of, uint32_t max_batch, double *cost_ms);
 /* Runs the model at 1 and at 'batch' rows and draws the line, planned_ms being right at 'batch'
  * if it is not 0. */
 int nx_cost_measured(

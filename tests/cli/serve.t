@@ -19,17 +19,32 @@ plan() {
 	END
 }
 
-# serve LOG ARGUMENT…: starts one and waits until it listens; its address is in $url.
-serve() {
+# start LOG ARGUMENT…: starts one and waits until it listens; its address is in $url.
+device=sim:name=sim
+start() {
 	s_log=$1
-	background "$@" -d sim:name=sim
+	shift
+	background "$s_log" nexus-serve -d "$device" "$@"
 	wait_for 20 grep -q 'listening on' "$s_log"
 	url=$(sed -n 's/.*listening on //p' "$s_log" | head -n 1)
 }
-start() {
-	s_l=$1
-	shift
-	serve "$s_l" nexus-serve "$@"
+# many COUNT: a curl configuration of so many requests to session a; answers in o.N.
+many() {
+	m_i=0
+	while [ $m_i -lt "$1" ]; do
+		[ $m_i = 0 ] || echo next
+		echo "url = $url/v2/models/a/infer"
+		echo "output = o.$m_i"
+		echo 'data-binary = @in.json'
+		printf '%s\n' 'write-out = "%{http_code}\n"'
+		m_i=$((m_i + 1))
+	done
+}
+# received COUNT: session a has got so many requests.
+# shellcheck disable=SC2317 # called by wait_for
+received() {
+	curl -s "$url/nexus/v1/stats" |
+		jq -e ".sessions[]|select(.session==\"a\")|.total.received == $1"
 }
 
 # ask PATH CURL-ARGUMENT…: the status in $code, the body in ./body.
@@ -190,26 +205,41 @@ start log2 -P slow.json --backend sim-0 --listen 127.0.0.1:0
 server=$bg
 curl -s -m 30 -o flight -w '%{http_code}' "$url/v2/models/a/infer" --data-binary @in.json >flight.code &
 flight=$!
-wait_for 20 sh -c "curl -s '$url/nexus/v1/stats' | jq -e '.sessions[]|select(.session==\"a\")|.total.received == 1'"
+wait_for 20 received 1
 stop "$server"
 wait $flight
 is 'what is in flight is answered before the end' "$(cat flight.code) $rc" '200 0'
+
+plan slow.json 1 a 1500 9000 1
+start log6 -P slow.json --backend sim-0 --listen 127.0.0.1:0 --drain-timeout 1ms
+server=$bg
+many 3 >requests
+curl -s -Z --parallel-immediate --parallel-max 3 -m 30 -K requests >codes 2>/dev/null &
+flight=$!
+wait_for 20 received 3
+stop "$server"
+wait $flight
+is 'a drain that takes too long: what waits is refused' "$(sort codes | tr '\n' ' ')$rc" '200 503 503 0'
+is 'with its reason' "$(cat o.* | jq -r 'select(.error)|.reason' | sort -u)" drain
+
+start log7 -P slow.json --backend sim-0 --listen 127.0.0.1:0
+server=$bg
+curl -s -m 30 -o flight "$url/v2/models/a/infer" --data-binary @in.json &
+flight=$!
+wait_for 20 received 1
+kill -TERM "$server"
+wait_for 20 grep -q draining log7
+stop "$server"
+wait $flight
+is 'a second signal ends it at once' "$rc" 143
 
 # ---- overload ---------------------------------------------------------------------------------------
 
 plan slow.json 1 a 300 700 1
 start log3 -P slow.json --backend sim-0 --listen 127.0.0.1:0
 server=$bg
-i=0
-while [ $i -lt 30 ]; do
-	echo "url = $url/v2/models/a/infer"
-	echo "output = o.$i"
-	echo 'data-binary = @in.json'
-	printf '%s\n' 'write-out = "%{http_code}\n"'
-	echo next
-	i=$((i + 1))
-done | sed '$d' >many
-curl -s -Z --parallel-max 30 -m 60 -K many >codes 2>/dev/null
+many 30 >requests
+curl -s -Z --parallel-immediate --parallel-max 30 -m 60 -K requests >codes 2>/dev/null
 ok=$(grep -c 200 codes)
 no=$(grep -c 503 codes)
 is 'every request is answered' "$((ok + no))" 30
@@ -219,6 +249,20 @@ is 'refusals say why' "$(cat o.* | jq -r 'select(.error)|.reason' | grep -Evc '^
 is 'and never ran' "$(curl -s "$url/metrics" | sed -n 's/^nexus_batch_size_sum{session="a"} //p')" "$ok"
 stop "$server"
 is 'it ends well' "$rc" 0
+
+# ---- drift ------------------------------------------------------------------------------------------
+
+plan plan.json 7 a 1 4000 1
+device=sim:name=sim,alpha=0,beta=5
+start log8 -P plan.json --backend sim-0 --listen 127.0.0.1:0
+device=sim:name=sim
+server=$bg
+many 25 >requests
+curl -s -m 30 -K requests >codes
+is 'the line of the device' "$(sort codes | uniq -c | tr -d ' ')" 25200
+like 'a plan that is too fast is noticed' log8 "session 'a': batch 1: planned 1 ms, seen .* ms: re-profile"
+is 'once' "$(grep -c re-profile log8)" 1
+stop "$server"
 
 # ---- alone ------------------------------------------------------------------------------------------
 
