@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 enum { FORMAT_JSON, FORMAT_TABLE };
 
@@ -55,6 +56,7 @@ int main(int argc, char **argv)
 	config.table = config.format == FORMAT_TABLE;
 
 	int served = nx_plan_run(&config, &err);
+	free(config.profiles.item);
 	if (served < 0)
 		return nx_cli_fail(&err);
 	return nx_cli_finish(served ? 0 : nx_err_exit_status(NX_ENO));

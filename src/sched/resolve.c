@@ -203,7 +203,7 @@ static void add_throughputs(struct stage_options *s, const struct nx_option *o, 
 static void add_occupancies(struct nx_problem *p, struct stage_options *s,
 	const struct nx_option *o, double rate, double cost)
 {
-	int64_t step = 1 + o->max_batch / OCCUPANCY_BATCHES;
+	int64_t step = (o->max_batch + OCCUPANCY_BATCHES - 1) / OCCUPANCY_BATCHES;
 
 	for (int64_t b = 1; b <= o->max_batch; b += step) {
 		double ms = nx_curve_ms(o->curve, b), rest;
@@ -270,46 +270,58 @@ static char *name_longest(const struct nx_wl_query *q, double least_ms)
 		"2*l(1) along its longest path = %.6g ms > slo %.6g ms", least_ms, q->slo_ms);
 }
 
-/* Splits the query; its stages become demands, or it gets a reason. */
-static void split_query(struct nx_resolve *r, struct nx_squery *q, struct nx_demand *stage_demand)
+/* A lower bound for the devices of the query, whatever its split. */
+static void bound_query(struct nx_squery *q, struct nx_split_stage *stage, size_t *choice)
 {
-	struct nx_problem *p = r->problem;
+	struct nx_split_result best = { .choice = choice };
+
+	q->exact = nx_split(stage, q->wl->n_stages, q->wl->slo_ms, &best) == 0 && best.exact;
+	q->devices = best.cost;
+}
+
+/* Splits the query; its stages become demands, or it gets a reason. */
+static void split_query(struct nx_resolve *r, struct nx_squery *q, struct nx_demand *d)
+{
 	size_t n = q->wl->n_stages;
-	struct nx_split_stage *stage = nx_alloc(2 * n, sizeof *stage);
+	struct nx_split_stage *stage = nx_alloc(n, sizeof *stage);
+	struct nx_split_stage *bound = nx_alloc(n, sizeof *bound);
 	double *time = nx_alloc(2 * n, sizeof *time), *budget = time + n;
 	int *parent = nx_alloc(n, sizeof *parent);
 	struct nx_split_result best = { .choice = nx_alloc(n, sizeof *best.choice) };
 
 	for (size_t i = 0; i < n; i++) {
-		stage[i].parent = stage[n + i].parent = parent[i] = q->wl->stage[i].parent;
-		stage_options(p, &stage_demand[i], false, NX_SPLIT_THROUGHPUT, &stage[i]);
-		stage_options(p, &stage_demand[i], true, r->aim, &stage[n + i]);
+		stage[i].parent = bound[i].parent = parent[i] = q->wl->stage[i].parent;
+		stage_options(r->problem, &d[i], true, r->aim, &stage[i]);
+		if (r->aim == NX_SPLIT_THROUGHPUT)
+			stage_options(r->problem, &d[i], false, r->aim, &bound[i]);
 	}
 	if (nx_split(stage, n, q->wl->slo_ms, &best) < 0) {
 		q->reason = name_longest(q->wl, best.least_ms);
 	} else {
-		q->devices = best.cost;
-		q->exact = best.exact;
-		nx_split(stage + n, n, q->wl->slo_ms, &best);
 		for (size_t i = 0; i < n; i++)
-			time[i] = stage[n + i].option[best.choice[i]].time_ms;
+			time[i] = stage[i].option[best.choice[i]].time_ms;
 		nx_split_stretch(parent, time, n, q->wl->slo_ms, budget);
+		if (r->aim == NX_SPLIT_THROUGHPUT)
+			bound_query(q, bound, best.choice);
 	}
-	q->first = p->n_demands;
+	q->first = r->problem->n_demands;
 	for (size_t i = 0; i < n; i++) {
 		if (q->reason) {
-			free(stage_demand[i].session);
+			free(d[i].session);
 		} else {
-			stage_demand[i].slo_ms = budget[i];
-			stage_demand[i].widest_slo_ms = widest_budget(stage, n, i, q->wl->slo_ms);
-			make_options(p, add_demand(r, stage_demand[i]));
+			d[i].slo_ms = budget[i];
+			d[i].widest_slo_ms = widest_budget(stage, n, i, q->wl->slo_ms);
+			make_options(r->problem, add_demand(r, d[i]));
 		}
+	}
+	for (size_t i = 0; i < n; i++) {
 		free(stage[i].option);
-		free(stage[n + i].option);
+		free(bound[i].option);
 	}
 	free(best.choice);
 	free(parent);
 	free(time);
+	free(bound);
 	free(stage);
 }
 

@@ -53,6 +53,10 @@ static int solve_best(
 		solution_release(best);
 		return -err->code;
 	}
+	for (size_t i = 0; i < best->problem.n_queries; i++) {
+		other.problem.query[i].devices = best->problem.query[i].devices;
+		other.problem.query[i].exact = best->problem.query[i].exact;
+	}
 	if (other.cost < best->cost) {
 		struct solution worse = *best;
 

@@ -125,6 +125,28 @@ static bool solve_stage(
 	return make_stair(&f[v]) && exact;
 }
 
+/* The root is asked for limit_ms alone, so its staircase is not made, only the one step. */
+static bool solve_root(
+	const struct nx_split_stage *stage, struct stair *f, size_t n, double limit_ms)
+{
+	struct stair below = sum_children(stage, f, n, 0);
+	bool exact = make_stair(&below);
+
+	f[0].step = nx_alloc(1, sizeof *f[0].step);
+	f[0].n = 0;
+	for (size_t o = 0; o < stage[0].n; o++) {
+		const struct nx_split_option *option = &stage[0].option[o];
+		const struct step *rest = step_at(&below, limit_ms - option->time_ms);
+
+		if (rest && (f[0].n == 0 || option->cost + rest->cost < f[0].step->cost)) {
+			*f[0].step = (struct step){ 0, option->cost + rest->cost, o };
+			f[0].n = 1;
+		}
+	}
+	free(below.step);
+	return exact;
+}
+
 static int quicker_option(const void *a, const void *b)
 {
 	const struct nx_split_option *x = a, *y = b;
@@ -139,7 +161,8 @@ static void cut_options(struct nx_split_stage *s)
 {
 	size_t n = 0;
 
-	qsort(s->option, s->n, sizeof *s->option, quicker_option);
+	if (s->n)
+		qsort(s->option, s->n, sizeof *s->option, quicker_option);
 	for (size_t i = 0; i < s->n; i++)
 		if (n == 0 || s->option[i].cost < s->option[n - 1].cost)
 			s->option[n++] = s->option[i];
@@ -188,8 +211,9 @@ int nx_split(struct nx_split_stage *stage, size_t n, double limit_ms, struct nx_
 
 	struct stair *f = nx_alloc(n, sizeof *f);
 	double *left = nx_alloc(n, sizeof *left);
-	for (size_t v = n; v-- > 0;)
+	for (size_t v = n; v-- > 1;)
 		out->exact = solve_stage(stage, f, n, v, limit) && out->exact;
+	out->exact = solve_root(stage, f, n, limit) && out->exact;
 	for (size_t v = 0; v < n; v++) {
 		int p = stage[v].parent;
 
