@@ -28,7 +28,7 @@ static int copy_dims(const struct nx_shape *shape, dnnl_dims_t dims)
 
 void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 {
-	dnnl_dims_t dims, strides;
+	dnnl_dims_t dims = { 0 }, strides = { 0 };
 	int n = copy_dims(shape, dims);
 	dnnl_dim_t stride = 1;
 
@@ -41,7 +41,7 @@ void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 
 void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 {
-	dnnl_dims_t dims, strides;
+	dnnl_dims_t dims = { 0 }, strides = { 0 };
 	int n = copy_dims(shape, dims);
 	dnnl_dim_t stride = n > 1 ? dims[1] : 1;
 
@@ -58,7 +58,7 @@ void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 
 void dnn_md_any(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 {
-	dnnl_dims_t dims;
+	dnnl_dims_t dims = { 0 };
 	int n = copy_dims(shape, dims);
 
 	dnnl_memory_desc_init_by_tag(md, n, dims, dnnl_f32, dnnl_format_tag_any);

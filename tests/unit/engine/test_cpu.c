@@ -373,6 +373,10 @@ START_TEST(activations_behind_convolutions)
 	y = NODE(g, "Add", NODE(g, "Mul", y, weights(g, SHAPE(16, 1, 1))),
 		weights(g, SHAPE(1, 16, 1, 1)));
 	check("scale and shift", g, NODE(g, "Relu", y));
+	g = graph(SHAPE(1, 3, 8, 8));
+	y = NODE(g, "Add", conv(g, g->in[0], 16, 3, 3, true), weights(g, SHAPE(16, 1, 1)));
+	y = NODE(g, "Mul", constant(g, 2, 3, SHAPE(1)), y);
+	check("shift and scale", g, batch_norm(g, y, 16));
 }
 END_TEST
 
