@@ -260,7 +260,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_MODULES := net vision media stats model formats json core
 fuzz: $(ONNX_PB).h
 	$(Q)$(MAKE) --no-print-directory CC=clang MODE=asan B=build/fuzz \
-		CFLAGS='-fsanitize=fuzzer-no-link -Wno-gnu-zero-variadic-macro-arguments' fuzz_bins
+		CFLAGS='-fsanitize=fuzzer-no-link -DNX_FOLD_CAP=67108864 -Wno-gnu-zero-variadic-macro-arguments' fuzz_bins
 .PHONY: fuzz_bins
 fuzz_bins: $(patsubst tests/fuzz/%.c,$(B)/%,$(FUZZ_SRCS)) $(PLUGIN_DIR)/media.so
 $(B)/fuzz_%: tests/fuzz/fuzz_%.c $(call archives,$(FUZZ_MODULES))

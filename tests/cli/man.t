@@ -16,7 +16,7 @@ for tool in profile plan serve route bench; do
 
 	# Options that the page's text speaks of exist.
 	"$program" --help >help
-	missing=$(grep -oE 'Fl \\-[a-z-]+' "$page" | sed 's/Fl \\-/--/' | sort -u | while read -r o; do
+	missing=$(grep -oE 'Fl \\-[a-z\\-]+' "$page" | sed 's/Fl \\-/--/; s/\\//g' | sort -u | while read -r o; do
 		grep -qE -- "(^| )$o(=|\$)" help || echo "$o"
 	done)
 	is "$program(1) names only options that exist" "$missing" ""
