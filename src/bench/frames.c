@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define DECODE_MAX   1024 /* frames looked at: a source may be endless */
 #define NOISE_FRAMES 16
 #define NOISE_WIDTH  320
 #define NOISE_HEIGHT 240
@@ -15,26 +16,52 @@ static size_t frame_bytes(const struct nx_frame *f)
 	return (size_t)f->width * (size_t)f->height * 3;
 }
 
+/* Keeps every second frame. */
+static void thin(struct nx_frames *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (i % 2)
+			nx_frame_release(&f->frame[i]);
+		else
+			f->frame[kept++] = f->frame[i];
+	}
+	f->n = kept;
+}
+
+/* Adds a frame (taken) where the stride asks for it, and doubles the stride when there is no room. */
+static void add_frame(struct nx_frames *f, struct nx_frame *next, size_t i, size_t *stride)
+{
+	while (i % *stride == 0) {
+		size_t bytes = frame_bytes(next);
+		for (size_t k = 0; k < f->n; k++)
+			bytes += frame_bytes(&f->frame[k]);
+		if (f->n == 0 || (f->n < NX_FRAMES_MAX && bytes <= NX_FRAMES_MAX_BYTES)) {
+			f->frame[f->n++] = *next;
+			return;
+		}
+		thin(f);
+		*stride *= 2;
+	}
+	nx_frame_release(next);
+}
+
 int nx_frames_load(struct nx_frames *f, const char *path, struct nx_err *err)
 {
 	struct nx_source *source;
-	size_t bytes = 0;
+	size_t stride = 1;
 
 	f->n = 0;
 	int rc = nx_source_open(path, &source, err);
 	if (rc)
 		return rc;
-	while (f->n < NX_FRAMES_MAX) {
-		struct nx_frame *next = &f->frame[f->n];
-		rc = nx_source_next(source, next, err);
+	for (size_t i = 0; i < DECODE_MAX; i++) {
+		struct nx_frame next = { 0 };
+		rc = nx_source_next(source, &next, err);
 		if (rc <= 0)
 			break;
-		bytes += frame_bytes(next);
-		if (f->n && bytes > NX_FRAMES_MAX_BYTES) {
-			nx_frame_release(next);
-			break;
-		}
-		f->n++;
+		add_frame(f, &next, i, &stride);
 	}
 	nx_source_close(&source);
 	if (rc < 0)

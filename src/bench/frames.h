@@ -17,8 +17,8 @@ struct nx_frames {
 	size_t n; /* at least one once filled */
 };
 
-/* The first frames of a source (as nx_source_open takes it): at most NX_FRAMES_MAX of them and
- * NX_FRAMES_MAX_BYTES together, but one in any case.  NX_EDATA when it has none. */
+/* Frames of a source (as nx_source_open takes it), evenly spaced over its first 1024, so that they
+ * differ: at most NX_FRAMES_MAX of them and NX_FRAMES_MAX_BYTES together, but one in any case.  NX_EDATA when it has none. */
 int nx_frames_load(struct nx_frames *f, const char *source, struct nx_err *err);
 /* Pictures of seeded noise. */
 void nx_frames_noise(struct nx_frames *f, uint64_t seed);

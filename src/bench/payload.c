@@ -48,7 +48,7 @@ int nx_payload_pictures(struct nx_payload *p, const struct nx_model *m,
 	struct nx_placement place;
 	int rc = 0;
 
-	p->n = 0;
+	memset(p, 0, sizeof *p);
 	*t = (struct nx_oip_tensor){ .name = in->name, .dtype = in->dtype };
 	nx_model_row_shape(m, false, 0, &t->shape);
 	t->shape.dim[0] = 1;
@@ -169,7 +169,7 @@ int nx_payload_random(struct nx_payload *p, const char *metadata, size_t len, co
 	struct nx_rng rng;
 	size_t bytes = 0;
 
-	p->n = 0;
+	memset(p, 0, sizeof *p);
 	nx_rng_init(&rng, seed);
 	int rc = nx_jdoc_parse(metadata, len, source, &doc, err);
 	if (rc == 0)
