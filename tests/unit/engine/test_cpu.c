@@ -3,145 +3,15 @@
  * The cpu device against the reference kernels: small graphs that together use every fusion,
  * every change of layout and every batch size a ladder cuts.
  */
-#include "core/rng.h"
 #include "engine/engine.h"
 #include "engine_dir.h"
-#include "model/build.h"
+#include "graphs.h"
 #include "model/ops.h"
 #include "unit.h"
 
 #include <math.h>
-#include <stdarg.h>
 
 #define ROWS 5
-
-/* ---- graphs by hand -------------------------------------------------------------------------- */
-
-static struct nx_rng rng;
-
-static int declare(struct nx_graph *g, const char *name, int rank, const int64_t *dims)
-{
-	int v = nx_graph_add_value(g, name);
-
-	g->values[v].dtype = NX_F32;
-	g->values[v].shape.rank = rank;
-	for (int i = 0; i < rank; i++)
-		g->values[v].shape.dim[i] = dims[i];
-	g->values[v].known = true;
-	return v;
-}
-
-/* Shapes are written SHAPE(1, 3, 8, 8). */
-#define SHAPE(...)                                                                     \
-	(int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]) \
-	{                                                                              \
-		__VA_ARGS__                                                            \
-	}
-
-static struct nx_graph *graph(int rank, const int64_t *dims)
-{
-	struct nx_graph *g = nx_graph_new("test", NULL);
-
-	g->opset = 13;
-	nx_graph_add_io(&g->in, &g->n_in, declare(g, "x", rank, dims));
-	return g;
-}
-
-/* A constant of random numbers from lo to hi. */
-static int constant(struct nx_graph *g, double lo, double hi, int rank, const int64_t *dims)
-{
-	struct nx_err err = NX_ERR_INIT;
-	struct nx_tensor t;
-	int v = declare(g, "c", rank, dims);
-
-	ck_assert_int_eq(nx_tensor_init(&t, NX_F32, &g->values[v].shape, &err), 0);
-	for (size_t i = 0; i < t.bytes / sizeof(float); i++)
-		((float *)t.data)[i] = (float)(lo + (hi - lo) * nx_rng_uniform(&rng));
-	nx_graph_set_constant(g, v, &t);
-	return v;
-}
-
-static int weights(struct nx_graph *g, int rank, const int64_t *dims)
-{
-	return constant(g, -1, 1, rank, dims);
-}
-
-static int indices(struct nx_graph *g, size_t n, const int64_t *values)
-{
-	struct nx_err err = NX_ERR_INIT;
-	struct nx_shape s = { 1, { (int64_t)n } };
-	struct nx_tensor t;
-	int v = nx_graph_add_value(g, "i");
-
-	ck_assert_int_eq(nx_tensor_init(&t, NX_I64, &s, &err), 0);
-	memcpy(t.data, values, n * sizeof *values);
-	nx_graph_set_constant(g, v, &t);
-	return v;
-}
-
-/* A node of up to six inputs (the list ends with -2); returns its output. */
-static int node(struct nx_graph *g, const char *op, ...)
-{
-	int in[6], out = nx_graph_add_value(g, op);
-	size_t n = 0;
-	va_list ap;
-
-	va_start(ap, op);
-	while ((in[n] = va_arg(ap, int)) != -2)
-		n++;
-	va_end(ap);
-	struct nx_node *node = nx_graph_add_node(g, op, op, n, 1);
-	memcpy(node->in, in, n * sizeof *in);
-	node->out[0] = out;
-	return out;
-}
-
-#define NODE(g, ...) node(g, __VA_ARGS__, -2)
-
-static struct nx_attr *attr(struct nx_graph *g, const char *name, enum nx_attr_kind kind)
-{
-	struct nx_node *n = &g->nodes[g->n_nodes - 1];
-
-	n->attrs = nx_realloc(n->attrs, n->n_attrs + 1, sizeof *n->attrs);
-	struct nx_attr *a = &n->attrs[n->n_attrs++];
-	memset(a, 0, sizeof *a);
-	a->name = nx_strdup(name);
-	a->kind = kind;
-	return a;
-}
-
-static void attr_int(struct nx_graph *g, const char *name, int64_t i)
-{
-	attr(g, name, NX_ATTR_INT)->i = i;
-	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
-}
-
-static void attr_float(struct nx_graph *g, const char *name, float f)
-{
-	attr(g, name, NX_ATTR_FLOAT)->f = f;
-	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
-}
-
-static void attr_str(struct nx_graph *g, const char *name, const char *s)
-{
-	attr(g, name, NX_ATTR_STRING)->s = nx_strdup(s);
-	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
-}
-
-static void attr_ints(struct nx_graph *g, const char *name, int n, const int64_t *values)
-{
-	struct nx_attr *a = attr(g, name, NX_ATTR_INTS);
-
-	a->n = (size_t)n;
-	a->ints = nx_alloc((size_t)n, sizeof *a->ints);
-	memcpy(a->ints, values, (size_t)n * sizeof *values);
-	nx_node_sort_attrs(&g->nodes[g->n_nodes - 1]);
-}
-
-static void output(struct nx_graph *g, int value)
-{
-	nx_graph_add_io(&g->out, &g->n_out, value);
-}
 
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
@@ -563,6 +433,34 @@ START_TEST(threads_agree)
 }
 END_TEST
 
+/* A softmax over the rows: a batch would mix them, so each row runs alone and is all ones. */
+START_TEST(rows_that_would_mix_run_alone)
+{
+	struct nx_engine *e = open_cpu("cpu");
+	struct nx_graph *g = graph(SHAPE(1, 4));
+	struct nx_model model = { .name = nx_strdup("mixing"), .graph = g };
+	const struct nx_load_opts opts = { .max_batch = ROWS };
+	struct nx_loaded *l = NULL;
+	struct nx_err err = NX_ERR_INIT;
+	float x[ROWS * 4], y[ROWS * 4] = { 0 };
+	const void *ins[] = { x };
+	void *outs[] = { y };
+
+	output(g, NODE(g, "Softmax", g->in[0]));
+	attr_int(g, "axis", 0);
+	for (int i = 0; i < ROWS * 4; i++)
+		x[i] = (float)i;
+	ck_assert_msg(nx_engine_load(e, &model, &opts, &l, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(nx_loaded_run(l, ROWS, ins, outs, &err), 0);
+	for (int i = 0; i < ROWS * 4; i++)
+		ck_assert_float_eq_tol(y[i], 1, 1e-6f);
+	nx_loaded_free(&l);
+	nx_graph_free(&g);
+	free(model.name);
+	nx_engine_close(&e);
+}
+END_TEST
+
 START_TEST(bad_specs_are_named)
 {
 	struct nx_engine *e = NULL;
@@ -579,4 +477,4 @@ END_TEST
 
 UNIT_MAIN("engine/cpu", convolutions, deconvolutions, activations_behind_convolutions,
 	residual_sums, pools_and_norms, matrices, layouts, arithmetic_broadcasts,
-	constants_are_told_apart, threads_agree, bad_specs_are_named)
+	constants_are_told_apart, threads_agree, rows_that_would_mix_run_alone, bad_specs_are_named)
