@@ -98,6 +98,7 @@ static bool is_bare_name(const struct loading *l, const char *operand)
 
 static int load_operand(struct loading *l, const char *operand, struct nx_err *err)
 {
+	const struct nx_alone alone = { &l->profiles, l->cfg->slo_ms, l->cfg->models.n };
 	struct nx_model *model = NULL;
 	uint32_t batch;
 
@@ -107,8 +108,7 @@ static int load_operand(struct loading *l, const char *operand, struct nx_err *e
 	m->model = model;
 	if (nx_lineup_find(l->out, m->name))
 		return nx_err_set(err, NX_EUSAGE, "two models are named '%s'", m->name);
-	if (nx_alone_load(l->engine, &l->profiles, l->cfg->slo_ms, m, &batch, err) ||
-		finish_model(m, err))
+	if (nx_alone_load(l->engine, &alone, m, &batch, err) || finish_model(m, err))
 		return -err->code;
 	double exec_ms = m->cost_ms[batch - 1];
 	add_session(l->out, m, m->name, l->cfg->slo_ms, batch, exec_ms);

@@ -91,12 +91,19 @@ int nx_cost_measured(
 /* Runs one batch of 'rows' zeros and says how long it took. */
 int nx_cost_run(struct nx_loaded *l, uint32_t rows, double *ms, struct nx_err *err);
 
-/* Without a plan: loads a model, measures it for a second or two (unless it has a profile) and
- * chooses its batch; fills loaded, max_batch and cost_ms. */
-int nx_alone_load(struct nx_engine *engine, const struct nx_profiles *profiles, double slo_ms,
-	struct nx_served_model *m, uint32_t *batch, struct nx_err *err);
-/* The largest batch b with 2 l(b) <= slo_ms; NX_ENO when even l(1) is above it. */
-int nx_alone_batch(const struct nx_latency *curve, const char *model, double slo_ms,
+/* Models served without a plan, all under one SLO. */
+struct nx_alone {
+	const struct nx_profiles *profiles;
+	double slo_ms;
+	size_t n_models; /* that share the device */
+};
+/* Loads one, measures it for a second or two (unless it has a profile) and chooses its batch; fills
+ * m->loaded, max_batch and cost_ms. */
+int nx_alone_load(struct nx_engine *engine, const struct nx_alone *a, struct nx_served_model *m,
+	uint32_t *batch, struct nx_err *err);
+/* The largest batch b with (n_models + 1) l(b) <= slo_ms, at least 1; NX_ENO when even l(1) is
+ * above slo_ms. */
+int nx_alone_batch(const struct nx_alone *a, const struct nx_latency *curve, const char *model,
 	uint32_t *batch, struct nx_err *err);
 
 #endif

@@ -294,6 +294,16 @@ else
 	skip 1 'no python3'
 fi
 
+printf '%s' '{"format":"nexus-profile/1","model":"toy","device":"sim","latency":[{"batch":1,"mean_ms":10},{"batch":8,"mean_ms":80}]}' >toy.json
+start log9 toy -p toy.json --slo 100ms --listen 127.0.0.1:0
+server=$bg
+like 'a profile decides the batch' log9 'toy: batch 5 in 50 ms'
+stop "$server"
+start log10 toy -p toy.json two --slo 100ms --listen 127.0.0.1:0
+server=$bg
+like 'two models: three turns within the SLO' log10 'toy: batch 3 in 30 ms'
+stop "$server"
+
 plan plan.json 7 a 10 400 4
 start log5 -P plan.json --backend sim-0
 server=$bg

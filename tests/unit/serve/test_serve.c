@@ -12,20 +12,29 @@ static struct nx_latency_point points[] = { { 1, 10, -1, -1, 0 }, { 4, 16, -1, -
 	{ 8, 32, -1, -1, 0 } };
 static const struct nx_latency curve = { 3, points, true };
 
+static int choose(double slo_ms, size_t n_models, uint32_t *batch, struct nx_err *err)
+{
+	const struct nx_alone alone = { NULL, slo_ms, n_models };
+
+	return nx_alone_batch(&alone, &curve, "m", batch, err);
+}
+
 START_TEST(batch_fits_twice_into_the_slo)
 {
 	struct nx_err err = NX_ERR_INIT;
 	uint32_t b;
 
-	ck_assert_int_eq(nx_alone_batch(&curve, "m", 40, &b, &err), 0);
+	ck_assert_int_eq(choose(40, 1, &b, &err), 0);
 	ck_assert_uint_eq(b, 5); /* l(5) = 20 */
-	ck_assert_int_eq(nx_alone_batch(&curve, "m", 39.9, &b, &err), 0);
+	ck_assert_int_eq(choose(39.9, 1, &b, &err), 0);
 	ck_assert_uint_eq(b, 4);
-	ck_assert_int_eq(nx_alone_batch(&curve, "m", 10, &b, &err), 0);
+	ck_assert_int_eq(choose(10, 1, &b, &err), 0);
 	ck_assert_uint_eq(b, 1); /* not twice, but one request alone is in time */
-	ck_assert_int_eq(nx_alone_batch(&curve, "m", 1e9, &b, &err), 0);
+	ck_assert_int_eq(choose(1e9, 1, &b, &err), 0);
 	ck_assert_uint_eq(b, 8);
-	ck_assert_int_eq(nx_alone_batch(&curve, "m", 9.9, &b, &err), -NX_ENO);
+	ck_assert_int_eq(choose(48, 2, &b, &err), 0);
+	ck_assert_uint_eq(b, 4); /* two models: three turns */
+	ck_assert_int_eq(choose(9.9, 1, &b, &err), -NX_ENO);
 	ck_assert_ptr_nonnull(strstr(err.msg, "'m' takes 10 ms"));
 }
 END_TEST
