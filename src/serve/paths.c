@@ -21,7 +21,7 @@ static int model_info(void *arg, const char *name, struct nx_oip_model_info *inf
 	if (!v)
 		return -1;
 	*info = (struct nx_oip_model_info){
-		.name = v->name,
+		.name = name, /* as asked: a session may go by its model's name */
 		.platform = "onnx",
 		.inputs = v->model->oip_in,
 		.outputs = v->model->oip_out,
