@@ -21,6 +21,7 @@ static bool has_results(const struct nx_request *r)
 	return r->picture && r->session->model->model->manifest->output.kind != NX_OUT_TENSOR;
 }
 
+/* What the outputs mean, picture by picture, as the manifest declares. */
 static int postprocess(const struct nx_request *r, struct nx_result *result, struct nx_err *err)
 {
 	const struct nx_served_model *m = r->session->model;
@@ -130,6 +131,8 @@ static void add_output(const struct nx_request *r, size_t i, const struct nx_oip
 		classify(r, r->out[i], io->row_bytes / sizeof(float), wanted->classification, t);
 }
 
+/* All outputs, or those that were asked for in that order.  Who sends a bare picture to a model
+ * with labels wants to read what is on it, not ten thousand numbers. */
 static void add_outputs(const struct nx_request *r, struct nx_oip_response *resp)
 {
 	const struct nx_served_model *m = r->session->model;

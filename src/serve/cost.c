@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A profile says what may run: a batch above its last point is a plan made from another one. */
 static int from_profile(const struct nx_profile *p, const struct nx_plan_session *s,
 	uint32_t max_batch, double *cost_ms, struct nx_err *err)
 {
@@ -122,6 +123,8 @@ static int best_run(struct nx_served_model *m, uint32_t rows, double *best, stru
 	return 0;
 }
 
+/* Nobody has said what smaller batches cost, and taking them for as long as the planned one would
+ * refuse requests that are easily in time. */
 int nx_cost_measured(
 	struct nx_served_model *m, uint32_t batch, double planned_ms, struct nx_err *err)
 {

@@ -32,6 +32,8 @@ static void finish(struct nx_request *r)
 	nx_server_tidy(s);
 }
 
+/* Refused on arrival (rejected) or given up later (dropped): never run in either case.  The
+ * client learns why, when it would have been answered, and when to come again. */
 static void refuse(struct nx_request *r, enum nx_drop reason, bool on_arrival, uint64_t predicted)
 {
 	static const char *const texts[NX_DROPS] = {
@@ -98,6 +100,8 @@ static void format_done(uv_work_t *w, int status)
 	reply(w->data);
 }
 
+/* Rows are there.  Large answers are written on the pool: a million numbers as text would hold up
+ * every other request of the loop. */
 static void answer(struct nx_request *r)
 {
 	if (nx_http_req_gone(r->http)) {
@@ -114,6 +118,8 @@ static void answer(struct nx_request *r)
 
 /* ---- batches ------------------------------------------------------------------------------------- */
 
+/* libuv notices that a client has gone, nobody tells the queue: it is swept before a decision, so
+ * that no batch is filled with rows that nobody waits for. */
 static bool has_gone(void *arg, void *request)
 {
 	const struct nx_request *r = request;
@@ -161,6 +167,7 @@ void nx_server_give_up(struct nx_server *s)
 	each_lineup(s, give_up);
 }
 
+/* There are two jobs: the batch that has just come back is answered while the next one runs. */
 static void post(struct nx_server *s, struct nx_lineup *l, const struct nx_batch *b)
 {
 	struct nx_job *job = &s->job[s->next_job];

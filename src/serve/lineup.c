@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Building a lineup.  The order matters for messages: the plan is checked before any model is
+ * loaded, a file's digest before the device compiles it.  Whatever fails, what has been built so
+ * far is freed as a whole by nx_lineup_free().
+ */
 #include "serve/lineup.h"
 
 #include "core/alloc.h"
@@ -24,6 +29,7 @@ static bool simulated(const struct loading *l)
 	return nx_engine_info(l->engine)->simulated;
 }
 
+/* In the lineup at once, even before it is loaded, so that an error on the way frees it. */
 static struct nx_served_model *add_model(
 	struct nx_lineup *l, const char *name, const char *precision)
 {
@@ -142,6 +148,8 @@ static int find_backend(
 	return -err->code;
 }
 
+/* Only a simulated device can do without the file: the plan says what it costs.  But where the
+ * file is there it is used, so that shapes, pictures and results are those of the model. */
 static int find_file(const struct loading *l, const struct nx_plan_session *s,
 	struct nx_model **model, struct nx_err *err)
 {
@@ -164,6 +172,7 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Sessions share a model if they also agree on its precision. */
 static struct nx_served_model *find_model(
 	const struct nx_lineup *l, const struct nx_plan_session *s)
 {
@@ -218,6 +227,7 @@ static int load_model(struct loading *l, const struct nx_plan_backend *b,
 	return simulated(l) ? 0 : nx_cost_run(m->loaded, m->max_batch, &warm_ms, err);
 }
 
+/* Not errors: a plan for one GPU can well be tried on a CPU. */
 static void warn_of_differences(const struct loading *l, const struct nx_plan_backend *b)
 {
 	const struct nx_device_info *info = nx_engine_info(l->engine);

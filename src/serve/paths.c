@@ -13,6 +13,7 @@ static bool is_ready(void *arg)
 	return !s->draining;
 }
 
+/* A model's batch limit is the session's: more rows than planned would break the plan. */
 static int model_info(void *arg, const char *name, struct nx_oip_model_info *info)
 {
 	const struct nx_server *s = arg;
@@ -32,6 +33,7 @@ static int model_info(void *arg, const char *name, struct nx_oip_model_info *inf
 	return 0;
 }
 
+/* Sessions are what can be asked for; two of one model have their own limits. */
 static const char *model_name(void *arg, size_t i)
 {
 	const struct nx_server *s = arg;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a body to rows.  Tensors stay where they are in the body until the engine thread gathers
+ * them; only pictures get rows of their own.  Everything here comes from outside: whatever is
+ * accepted has exactly the bytes that its rows need.
+ */
 #include "serve/request.h"
 
 #include "core/alloc.h"
@@ -92,6 +97,7 @@ static int take_pictures(struct nx_request *r, const struct nx_oip_tensor *t, st
 		    : 0;
 }
 
+/* A model of pictures has one input, so that pictures and tensors never mix in a request. */
 static int take_tensors(struct nx_request *r, struct nx_err *err)
 {
 	const struct nx_served_model *m = r->session->model;
@@ -112,6 +118,7 @@ static int take_tensors(struct nx_request *r, struct nx_err *err)
 	return 0;
 }
 
+/* Before the request runs: a typing mistake must not cost a batch. */
 static int check_outputs(const struct nx_request *r, struct nx_err *err)
 {
 	const struct nx_served_model *m = r->session->model;
@@ -161,6 +168,7 @@ static int json_length(const struct nx_http_req *http, size_t *len, struct nx_er
 	return 0;
 }
 
+/* The protocol needs the model's only input to make sense of a body without JSON. */
 static int parse_body(struct nx_request *r, struct nx_err *err)
 {
 	const struct nx_served_model *m = r->session->model;
@@ -196,6 +204,7 @@ static int set_deadline(struct nx_request *r, struct nx_err *err)
 	return 0;
 }
 
+/* curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg' is all that a client must do. */
 static int parse_picture(struct nx_request *r, struct nx_err *err)
 {
 	if (!r->session->model->pictures)

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One job and one result at a time under one lock; the condition wakes the thread, the async
+ * handle the loop.  Rows are copied into the batch even where one request fills it: its tensors
+ * lie in the body at any alignment.
+ */
 #include "serve/runner.h"
 
 #include "core/alloc.h"
@@ -46,6 +51,7 @@ static int make_room(struct room *room, const struct nx_io *io, size_t n, uint32
 	return 0;
 }
 
+/* Rows of the requests one after another, input by input. */
 static void gather(const struct nx_job *job, void *const *in)
 {
 	const struct nx_served_model *m = job->session->model;
@@ -60,6 +66,7 @@ static void gather(const struct nx_job *job, void *const *in)
 	}
 }
 
+/* The other way round: every request gets its rows of every output. */
 static void scatter(const struct nx_job *job, void *const *out)
 {
 	const struct nx_served_model *m = job->session->model;
@@ -74,6 +81,7 @@ static void scatter(const struct nx_job *job, void *const *out)
 	}
 }
 
+/* On the engine thread, without the lock: the loop leaves a job alone until it comes back. */
 static void run(struct nx_runner *r, struct nx_job *job)
 {
 	const struct nx_served_model *m = job->session->model;
@@ -126,6 +134,7 @@ static void on_wake(uv_async_t *h)
 		r->fn(r->arg, job);
 }
 
+/* The handle lives until libuv says so, and with it all the rest. */
 static void on_close(uv_handle_t *h)
 {
 	struct nx_runner *r = h->data;

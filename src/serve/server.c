@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of the server: everything is loaded before anything listens, so that a client that can
+ * connect is served, and a mistake on the command line leaves nothing behind.  It ends when the
+ * listeners are drained and no request holds a lineup any more.
+ */
 #include "serve/server.h"
 
 #include "core/alloc.h"
@@ -48,6 +53,8 @@ static int open_stats(struct nx_server *s, struct nx_err *err)
 
 /* ---- lineups ------------------------------------------------------------------------------------- */
 
+/* Makes a lineup the one that new requests go to.  Counters belong to names, not to lineups, so
+ * that a reload does not reset them. */
 static void install(struct nx_server *s, struct nx_lineup *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -59,6 +66,7 @@ static void install(struct nx_server *s, struct nx_lineup *l)
 	s->current = l;
 }
 
+/* After this only the loop's own callbacks are left, and it runs empty. */
 static void close_all(struct nx_server *s)
 {
 	write_stats(s);
@@ -108,6 +116,8 @@ static void reload_done(uv_work_t *w, int status)
 		start_reload(s);
 }
 
+/* Loading takes seconds, so it happens beside the batches of the present lineup.  A SIGHUP that
+ * comes meanwhile may mean a newer file: it is done again afterwards. */
 static void start_reload(void *arg)
 {
 	struct nx_server *s = arg;
@@ -184,6 +194,8 @@ static int start(struct nx_server *s, struct nx_err *err)
 		return -err->code;
 	s->tally = nx_tally_new("serve", cfg->backend ? cfg->backend : "local", nx_now_ns());
 	install(s, l);
+	/* Not thread-safe the first time, so now, whether or not a model takes pictures: a reload
+	 * may bring one. */
 	nx_media_load(&s->media);
 	for (size_t i = 0; s->media.code && i < l->n_models; i++)
 		if (l->model[i]->pictures)
@@ -195,6 +207,7 @@ static int start(struct nx_server *s, struct nx_err *err)
 	return start_listening(s, err);
 }
 
+/* Also after a start that failed half way: whatever is not there is NULL. */
 static void release(struct nx_server *s)
 {
 	nx_runner_stop(&s->runner);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two clients, two kinds of numbers: nexus-stats/1 is about an interval and comes from
+ * nx_session_stats, which route and bench share; Prometheus wants buckets since the start with
+ * bounds that never change.
+ */
 #include "serve/tally.h"
 
 #include "core/alloc.h"
@@ -146,6 +151,7 @@ void nx_tally_line(
 
 /* ---- Prometheus ----------------------------------------------------------------------------------- */
 
+/* Session names are the user's: quotes, backslashes and line ends are escaped as Prometheus asks. */
 static void add_label(struct nx_buf *out, const char *session)
 {
 	for (; *session; session++) {
@@ -172,6 +178,7 @@ static void add_head(struct nx_buf *out, const char *name, const char *type, con
 	nx_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* Prometheus buckets are cumulative, ours are not. */
 static void add_histogram(struct nx_buf *out, const char *name, const struct nx_tally_session *s,
 	const struct buckets *b)
 {
