@@ -74,7 +74,14 @@ stop_servers
 with_router
 run_page "$NX_SRC/man/nexus-bench.1"
 stop_servers
+# The README's tour is taken in build/demo of a source tree.
+mkdir -p tree/build/demo
+ln -s "$NX_SRC/examples" tree/examples
+cp -r models profiles.json workload.json plan.json clip.mp4 tree/build/demo/
+cp frame.jpg tree/build/demo/icon.jpg
+cd tree/build/demo || exit 71
 run_page "$NX_SRC/README.md"
+cd "$TAP_DIR" || exit 71
 stop_servers
 
 done_testing

@@ -75,7 +75,7 @@ grep -nwE '(strcpy|strcat|sprintf|strtok|gmtime|localtime|atoi|rand|system|popen
 	grep -v '^[^:]*:[0-9]*: \*' && fail "banned calls"
 
 # shellcheck disable=SC2086
-shellcheck -s sh -x -e SC1090,SC1091,SC2154,SC2034 $sh_files || fail "shellcheck"
+shellcheck -s sh -S warning -x -e SC1090,SC1091,SC2154,SC2034 $sh_files || fail "shellcheck"
 mandoc -T lint -W warning man/*.[0-9] || fail "man pages"
 # shellcheck disable=SC2086
 cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -Isrc --suppress=missingInclude \

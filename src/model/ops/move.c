@@ -91,7 +91,7 @@ static void cut_dim(struct cut *cut, int d, int64_t n, int64_t start, int64_t en
 static int slice_cut(const struct nx_op_call *c, struct cut *cut, struct nx_err *err)
 {
 	const struct nx_shape *x = &c->in[0]->shape;
-	struct nx_ints start, end, axes, steps;
+	struct nx_ints start, end, axes = { 0 }, steps;
 	unsigned seen;
 	int rc = nx_ops_ints(c, 1, "starts", &start, err);
 

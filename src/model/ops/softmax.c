@@ -42,6 +42,8 @@ static void softmax_lane(const float *x, float *y, int64_t n, int64_t step, bool
 	float max = -INFINITY;
 	double sum = 0;
 
+	if (n == 0)
+		return;
 	for (int64_t i = 0; i < n; i++)
 		max = x[i * step] > max ? x[i * step] : max;
 	for (int64_t i = 0; i < n; i++) {
