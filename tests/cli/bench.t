@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # nexus-bench: the command line, loads of sessions against servers of known behaviour, and what it
 # says of servers that are slow, refuse, break or are not there.
+# shellcheck disable=SC2317
 . "$NX_SRC/tests/lib/tap.sh"
 
 command -v jq >/dev/null || skip_all "jq is not installed"
@@ -177,7 +178,8 @@ url=http://127.0.0.1:$(head -n 1 stub.log)
 workload 50 1000 a
 : >seen
 background bench.out nexus-bench -q --url "$url" --warmup 0s --duration 60s w.json
-wait_for 20 sh -c 'test $(grep -c . seen) -ge 20'
+sent() { [ "$(grep -c . seen)" -ge 20 ]; }
+wait_for 20 sent
 kill -INT "$bg"
 wait "$bg"
 is 'SIGINT ends it well' $? 0
