@@ -15,11 +15,11 @@ enum nx_decode { NX_DECODE_NONE, NX_DECODE_RFB, NX_DECODE_YOLOX, NX_DECODE_SSD }
 
 /* How an image becomes a row: value = (pixel - mean[c]) * scale[c], pixel 0..255. */
 struct nx_image_input {
-	bool image;         /* false: the model takes tensors, not pictures */
-	int width, height;  /* 0,0: taken from the graph's input shape */
+	bool image;        /* false: the model takes tensors, not pictures */
+	int width, height; /* 0,0: taken from the graph's input shape */
 	enum nx_resize resize;
-	double pad;         /* letterbox filling, 0..255 */
-	bool pad_top_left;  /* letterbox: picture in the top left corner instead of the centre */
+	double pad;        /* letterbox filling, 0..255 */
+	bool pad_top_left; /* letterbox: picture in the top left corner instead of the centre */
 	enum nx_color color;
 	double mean[4];
 	double scale[4];
@@ -33,11 +33,11 @@ struct nx_region {
 struct nx_image_output {
 	enum nx_output_kind kind;
 	enum nx_decode decode;
-	bool softmax;      /* classes: logits that still need a softmax */
-	double score;      /* detections below are left out */
-	double nms;        /* IoU above which the weaker of two boxes goes */
-	int top_k;         /* classes to report, default 5 */
-	double frame[2];   /* regions: the frame's size the boxes are for; 0,0: the source frame's */
+	bool softmax;    /* classes: logits that still need a softmax */
+	double score;    /* detections below are left out */
+	double nms;      /* IoU above which the weaker of two boxes goes */
+	int top_k;       /* classes to report, default 5 */
+	double frame[2]; /* regions: the frame's size the boxes are for; 0,0: the source frame's */
 	struct nx_region *regions;
 	size_t n_regions;
 };
@@ -48,7 +48,7 @@ struct nx_manifest {
 	char *labels_file; /* or NULL */
 	struct nx_image_input input;
 	struct nx_image_output output;
-	char **labels;     /* read from labels_file by the bundle loader */
+	char **labels; /* read from labels_file by the bundle loader */
 	size_t n_labels;
 };
 

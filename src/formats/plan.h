@@ -29,9 +29,9 @@ struct nx_plan_group {
 
 struct nx_plan_backend {
 	char *backend;
-	char *device;      /* type */
-	char *address;     /* or NULL: nx_plan_address() */
-	char *dispatch;    /* "pooled" or NULL */
+	char *device;   /* type */
+	char *address;  /* or NULL: nx_plan_address() */
+	char *dispatch; /* "pooled" or NULL */
 	double duty_cycle_ms, occupancy;
 	uint64_t memory_bytes;
 	struct nx_plan_session *session;
@@ -45,7 +45,7 @@ struct nx_plan_route {
 	struct nx_plan_target {
 		char *backend;
 		double rate;
-	} *to;
+	} * to;
 	size_t n_to;
 };
 

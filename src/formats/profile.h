@@ -20,7 +20,7 @@ struct nx_latency_point {
 struct nx_latency {
 	size_t n;
 	struct nx_latency_point *point; /* ascending in batch */
-	bool interpolate;               /* false: only the listed batches run, smaller ones padded */
+	bool interpolate; /* false: only the listed batches run, smaller ones padded */
 };
 
 /* Latency in ms of a batch of b rows: linear between points, the first point's cost below it;
@@ -38,12 +38,12 @@ struct nx_profile_prefix {
 
 struct nx_profile {
 	char *model;
-	char *digest; /* or NULL */
-	char *device; /* device type */
-	char *plugin; /* or NULL */
-	char *precision; /* or NULL */
-	int64_t threads; /* 0: not given */
-	uint64_t weights_bytes, activations_bytes; /* activations per row; 0: not given */
+	char *digest;                                  /* or NULL */
+	char *device;                                  /* device type */
+	char *plugin;                                  /* or NULL */
+	char *precision;                               /* or NULL */
+	int64_t threads;                               /* 0: not given */
+	uint64_t weights_bytes, activations_bytes;     /* activations per row; 0: not given */
 	double load_ms, preprocess_ms, postprocess_ms; /* < 0: not given */
 	struct nx_latency latency;
 	struct nx_profile_prefix *prefix;

@@ -26,13 +26,13 @@ struct nx_stats_session {
 	struct nx_batch_count {
 		int64_t batch;
 		uint64_t count;
-	} *batches;
+	} * batches;
 	size_t n_batches;
 	/* drops by reason: "deadline", "admission", "queue_full", "drain", … (an added key) */
 	struct nx_reason_count {
 		char *reason;
 		uint64_t count;
-	} *reasons;
+	} * reasons;
 	size_t n_reasons;
 };
 
@@ -61,14 +61,15 @@ struct nx_stats {
 
 int nx_stats_parse(const struct nx_jdoc *doc, struct nx_stats *s, struct nx_err *err);
 void nx_stats_release(struct nx_stats *s);
-void nx_stats_format(const struct nx_stats *s, struct nx_jw *j); /* one line: use NX_JCOMPACT */
+void nx_stats_format(const struct nx_stats *s, struct nx_jw *j);
+void nx_stats_print(const struct nx_stats *s, struct nx_buf *out); /* the same as one line */
 
 /* What nexus-plan --stats uses: of a file (or "-") the last line of source "route" of each id,
  * summed over ids: rates and totals add up, gammas are weighted by parents. */
 int nx_stats_load_observed(const char *path, struct nx_stats *sum, struct nx_err *err);
 
 struct nx_bench {
-	char *kind;  /* "load" or "find-max" */
+	char *kind;     /* "load" or "find-max" */
 	char *arrivals; /* "uniform" or "poisson" */
 	double rate, duration_ms;
 	uint64_t seed, offered; /* seed at most 2^53: JSON numbers are doubles */

@@ -117,6 +117,14 @@ void nx_stats_format(const struct nx_stats *s, struct nx_jw *j)
 	nx_jw_end(j);
 }
 
+void nx_stats_print(const struct nx_stats *s, struct nx_buf *out)
+{
+	struct nx_jw j;
+
+	nx_jw_init(&j, out, NX_JCOMPACT);
+	nx_stats_format(s, &j);
+}
+
 void nx_bench_format(const struct nx_bench *b, struct nx_jw *j)
 {
 	nx_jw_object(j);

@@ -23,17 +23,17 @@ struct nx_wl_session {
 	char *precision; /* or NULL: the fastest profile */
 	int64_t threads; /* 0: any */
 	double slo_ms, rate;
-	int line;        /* in the file, for messages; 0 unknown */
+	int line; /* in the file, for messages; 0 unknown */
 };
 
 struct nx_wl_stage {
 	char *stage, *model;
-	char *after;     /* stage it follows; NULL for the root */
+	char *after; /* stage it follows; NULL for the root */
 	char *precision;
 	int64_t threads;
-	double gamma;    /* requests per output of the stage before; 1 for the root */
-	char *select;    /* jq program, or NULL */
-	int parent;      /* index of 'after'; -1 for the root; stages are ordered parents first */
+	double gamma; /* requests per output of the stage before; 1 for the root */
+	char *select; /* jq program, or NULL */
+	int parent;   /* index of 'after'; -1 for the root; stages are ordered parents first */
 	int line;
 };
 
@@ -58,8 +58,8 @@ struct nx_workload {
  * stream of several objects that add up.  All mistakes at once, NX_EDATA, each as
  * "file:line: path: rule (got …)". */
 int nx_workload_load(const char *path, struct nx_workload *w, struct nx_err *err);
-int nx_workload_parse(const struct nx_jdoc *const *docs, size_t n, struct nx_workload *w,
-	struct nx_err *err);
+int nx_workload_parse(
+	const struct nx_jdoc *const *docs, size_t n, struct nx_workload *w, struct nx_err *err);
 void nx_workload_release(struct nx_workload *w);
 void nx_workload_format(const struct nx_workload *w, struct nx_jw *j);
 

@@ -36,7 +36,6 @@ static int append_stats(const struct nx_route_config *c, const struct nx_plan *p
 	char now[NX_RFC3339_SIZE];
 	struct nx_stats line = { 0 };
 	struct nx_buf text = NX_BUF_INIT;
-	struct nx_jw w;
 	int rc = 0;
 
 	nx_now_rfc3339(now);
@@ -46,9 +45,8 @@ static int append_stats(const struct nx_route_config *c, const struct nx_plan *p
 	line.interval_ms = nx_ns_to_ms(nx_now_ns() - start_ns);
 	line.epoch = plan->epoch;
 	nx_query_observe(q, line.interval_ms, &line);
-	nx_upstream_observe(up, line.interval_ms, &line);
-	nx_jw_init(&w, &text, NX_JCOMPACT);
-	nx_stats_format(&line, &w);
+	nx_upstream_observe(up, line.interval_ms, true, &line);
+	nx_stats_print(&line, &text);
 	FILE *out = fopen(c->stats_out, "ae");
 	if (!out || fwrite(text.data, 1, text.len, out) != text.len || fclose(out))
 		rc = nx_err_set(err, NX_EIO, "cannot write '%s'", c->stats_out);

@@ -40,7 +40,7 @@ struct router {
 struct passage {
 	struct router *router;
 	struct nx_http_req *req;
-	struct nx_session_stats *stats;
+	struct nx_tally_session *stats;
 	uint64_t deadline_ns, rows;
 };
 
@@ -70,7 +70,7 @@ static void count(struct passage *p, struct nx_verdict v)
 	uint64_t now = nx_now_ns();
 
 	for (uint64_t i = 0; i < p->rows; i++)
-		nx_session_stats_end(p->stats, v.outcome, v.reason, now - p->req->arrived_ns);
+		nx_tally_ended(p->stats, v.outcome, v.reason, now - p->req->arrived_ns);
 }
 
 static void reply_error(
@@ -174,7 +174,7 @@ static void on_infer(void *arg, const char *name, struct nx_http_req *req)
 	p->stats = nx_tally_session(r->tally, s->session);
 	p->deadline_ns = req->arrived_ns + nx_ms_to_ns(time_allowed(req, s->slo_ms));
 	p->rows = rows_of(req, infer.json_len);
-	nx_session_stats_receive(p->stats, p->rows);
+	nx_tally_received(p->stats, p->rows);
 	if (r->draining || nx_now_ns() >= p->deadline_ns) {
 		enum nx_reason why = r->draining ? NX_REASON_DRAIN : NX_REASON_ADMISSION;
 		count(p, (struct nx_verdict){ NX_REJECTED, why });
@@ -222,22 +222,13 @@ static int model_info(void *arg, const char *name, struct nx_oip_model_info *inf
 	return find_session(arg, name) ? 0 : -1;
 }
 
-static void fill_line(struct router *r, struct nx_stats *line)
-{
-	uint64_t now = nx_now_ns();
-
-	nx_tally_line(r->tally, r->plan->epoch, now, line);
-	nx_upstream_observe(r->upstream, line->interval_ms, line);
-}
-
-static void format_line(struct router *r, struct nx_buf *out)
+static void print_line(struct router *r, bool rotate, struct nx_buf *out)
 {
 	struct nx_stats line;
-	struct nx_jw w;
 
-	fill_line(r, &line);
-	nx_jw_init(&w, out, NX_JCOMPACT);
-	nx_stats_format(&line, &w);
+	nx_tally_line(r->tally, r->plan->epoch, nx_now_ns(), rotate, &line);
+	nx_upstream_observe(r->upstream, line.interval_ms, rotate, &line);
+	nx_stats_print(&line, out);
 	nx_stats_release(&line);
 }
 
@@ -295,7 +286,7 @@ static bool other_path(void *arg, struct nx_http_req *req)
 	if (r->last_line.len)
 		nx_buf_add(&resp.body, r->last_line.data, r->last_line.len);
 	else
-		format_line(r, &resp.body);
+		print_line(r, false, &resp.body);
 	nx_http_reply(req, &resp);
 	return true;
 }
@@ -322,8 +313,7 @@ static void on_request(void *arg, struct nx_http_req *req)
 static void end_interval(struct router *r)
 {
 	nx_buf_clear(&r->last_line);
-	format_line(r, &r->last_line);
-	nx_tally_rotate(r->tally, nx_now_ns());
+	print_line(r, true, &r->last_line);
 	if (!r->stats_out)
 		return;
 	if (fwrite(r->last_line.data, 1, r->last_line.len, r->stats_out) != r->last_line.len ||
@@ -422,7 +412,7 @@ int nx_route_serve(const struct nx_route_config *c, struct nx_err *err)
 
 	snprintf(host_id, sizeof host_id, "router-%d", (int)uv_os_getpid());
 	r.plan = nx_alloc(1, sizeof *r.plan);
-	r.tally = nx_tally_new("route", c->id ? c->id : host_id, nx_now_ns());
+	r.tally = nx_tally_new("route", c->id ? c->id : host_id, NULL, nx_now_ns());
 	int rc = nx_plan_load(c->plan, r.plan, err);
 	for (size_t i = 0; rc == 0 && i < r.plan->n_routes; i++)
 		nx_tally_session(r.tally, r.plan->route[i].session);

@@ -484,7 +484,8 @@ bool nx_upstream_ready(const struct nx_upstream *up)
 	return true;
 }
 
-void nx_upstream_observe(struct nx_upstream *up, double interval_ms, struct nx_stats *stats)
+void nx_upstream_observe(
+	struct nx_upstream *up, double interval_ms, bool rotate, struct nx_stats *stats)
 {
 	uint64_t now = nx_now_ns();
 
@@ -497,7 +498,8 @@ void nx_upstream_observe(struct nx_upstream *up, double interval_ms, struct nx_s
 			b->busy_since_ns = now;
 		}
 		double busy = interval_ms > 0 ? nx_ns_to_ms(b->busy_ns) / interval_ms : 0;
-		b->busy_ns = 0;
+		if (rotate)
+			b->busy_ns = 0;
 		stats->backend[stats->n_backends++] =
 			(struct nx_stats_backend){ nx_strdup(b->name), busy > 1 ? 1 : busy };
 	}

@@ -35,7 +35,9 @@ bool nx_upstream_ready(const struct nx_upstream *u);
 void nx_upstream_forward(struct nx_upstream *u, const char *session, const char *method,
 	const char *path, nx_http_answer_fn *done, void *arg);
 
-/* Appends backends and how busy they were (share of the interval with a request under way). */
-void nx_upstream_observe(struct nx_upstream *u, double interval_ms, struct nx_stats *stats);
+/* Appends backends and how busy they were: the share of the interval with a request under way.
+ * 'rotate' begins a new interval. */
+void nx_upstream_observe(
+	struct nx_upstream *u, double interval_ms, bool rotate, struct nx_stats *stats);
 
 #endif

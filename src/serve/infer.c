@@ -292,7 +292,7 @@ static void accept_request(struct nx_request *r)
 	uint64_t predicted;
 
 	r->lineup->refs++;
-	nx_tally_received(r->session->tally);
+	nx_tally_received(r->session->tally, 1);
 	if (s->draining) {
 		refuse(r, NX_DROP_DRAIN, true, NX_NEVER);
 		return;

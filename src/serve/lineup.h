@@ -15,7 +15,7 @@
 #include "model/model.h"
 #include "net/oip.h"
 #include "serve/serve.h"
-#include "serve/tally.h"
+#include "stats/tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>

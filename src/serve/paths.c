@@ -59,10 +59,13 @@ static bool other_path(void *arg, struct nx_http_req *r)
 {
 	const struct nx_server *s = arg;
 	struct nx_http_resp resp = { .status = 200 };
+	struct nx_stats line;
 
 	if (strcmp(r->path, "/nexus/v1/stats") != 0 || strcmp(r->method, "GET") != 0)
 		return false;
-	nx_tally_line(s->tally, s->current->epoch, nx_now_ns(), false, &resp.body);
+	nx_tally_line(s->tally, s->current->epoch, nx_now_ns(), false, &line);
+	nx_stats_print(&line, &resp.body);
+	nx_stats_release(&line);
 	nx_http_reply(r, &resp);
 	return true;
 }

@@ -22,12 +22,15 @@
 
 static void write_stats(struct nx_server *s)
 {
-	struct nx_buf line = NX_BUF_INIT;
+	struct nx_buf text = NX_BUF_INIT;
+	struct nx_stats line;
 
 	nx_tally_line(s->tally, s->current->epoch, nx_now_ns(), true, &line);
-	if (s->stats_fd >= 0 && write(s->stats_fd, line.data, line.len) != (ssize_t)line.len)
+	nx_stats_print(&line, &text);
+	if (s->stats_fd >= 0 && write(s->stats_fd, text.data, text.len) != (ssize_t)text.len)
 		nx_warn("cannot write '%s': %s", s->cfg->stats_out, strerror(errno));
-	nx_buf_release(&line);
+	nx_buf_release(&text);
+	nx_stats_release(&line);
 }
 
 static void on_stats_timer(uv_timer_t *t)
@@ -187,12 +190,13 @@ static int start_listening(struct nx_server *s, struct nx_err *err)
 static int start(struct nx_server *s, struct nx_err *err)
 {
 	const struct nx_serve_config *cfg = s->cfg;
+	const char *id = cfg->backend ? cfg->backend : "local";
 	struct nx_lineup *l;
 
 	if (open_stats(s, err) || nx_engine_open(cfg->device, NULL, &s->engine, err) ||
 		nx_lineup_load(cfg, s->engine, &l, err))
 		return -err->code;
-	s->tally = nx_tally_new("serve", cfg->backend ? cfg->backend : "local", nx_now_ns());
+	s->tally = nx_tally_new("serve", id, id, nx_now_ns());
 	install(s, l);
 	/* Not thread-safe the first time, so now, whether or not a model takes pictures: a reload
 	 * may bring one. */

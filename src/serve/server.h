@@ -11,7 +11,7 @@
 #include "serve/lineup.h"
 #include "serve/runner.h"
 #include "serve/serve.h"
-#include "serve/tally.h"
+#include "stats/tally.h"
 
 #include <stdbool.h>
 #include <uv.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of the server that need no network: batches without a plan, costs, the tally. */
+/* The parts of the server that need no network: batches without a plan, costs. */
 #include "core/clock.h"
 #include "serve/lineup.h"
-#include "serve/tally.h"
 
 #include "unit.h"
 
@@ -63,82 +62,4 @@ START_TEST(simulated_costs_come_from_the_plan)
 }
 END_TEST
 
-static void count(struct nx_tally *t)
-{
-	struct nx_tally_session *s = nx_tally_session(t, "a \"b\"");
-
-	ck_assert_ptr_eq(s, nx_tally_session(t, "a \"b\""));
-	for (int i = 0; i < 4; i++)
-		nx_tally_received(s);
-	nx_tally_ended(s, NX_IN_SLO, NX_REASON_NONE, 8 * NX_NS_PER_MS);
-	nx_tally_ended(s, NX_LATE, NX_REASON_NONE, 80 * NX_NS_PER_MS);
-	nx_tally_ended(s, NX_REJECTED, NX_REASON_ADMISSION, 0);
-	nx_tally_batch(t, s, 2, 5 * NX_NS_PER_MS);
-}
-
-static void read_line(struct nx_tally *t, uint64_t now_ms, bool rotate, struct nx_stats *st)
-{
-	struct nx_buf line = NX_BUF_INIT;
-	struct nx_err err = NX_ERR_INIT;
-	struct nx_jdoc *doc = NULL;
-
-	nx_tally_line(t, 7, now_ms * NX_NS_PER_MS, rotate, &line);
-	ck_assert_msg(!nx_jdoc_parse(line.data, line.len, "line", &doc, &err), "%s", err.msg);
-	memset(st, 0, sizeof *st);
-	ck_assert_msg(!nx_stats_parse(doc, st, &err), "%s", err.msg);
-	nx_jdoc_free(&doc);
-	nx_buf_release(&line);
-}
-
-START_TEST(tally_as_a_line)
-{
-	struct nx_tally *t = nx_tally_new("serve", "gpu-0", 0);
-	struct nx_stats st;
-
-	count(t);
-	read_line(t, 10, true, &st);
-	ck_assert_str_eq(st.id, "gpu-0");
-	ck_assert_int_eq(st.epoch, 7);
-	ck_assert_double_eq_tol(st.interval_ms, 10, 1e-9);
-	ck_assert_double_eq_tol(st.backend[0].busy, 0.5, 1e-9);
-	ck_assert_uint_eq(st.n_sessions, 1);
-	ck_assert_double_eq_tol(st.session[0].rate, 400, 1e-6);
-	ck_assert_uint_eq(st.session[0].now.late, 1);
-	ck_assert_int_eq(st.session[0].batches[0].batch, 2);
-	nx_stats_release(&st);
-	read_line(t, 20, false, &st);
-	ck_assert_uint_eq(st.session[0].now.received, 0);
-	ck_assert_uint_eq(st.session[0].total.received, 4);
-	ck_assert_double_eq(st.backend[0].busy, 0);
-	nx_stats_release(&st);
-	nx_tally_free(&t);
-}
-END_TEST
-
-static void has(const struct nx_buf *text, const char *line)
-{
-	ck_assert_msg(strstr(text->data, line) != NULL, "no '%s' in:\n%s", line, text->data);
-}
-
-START_TEST(tally_as_metrics)
-{
-	struct nx_tally *t = nx_tally_new("serve", "gpu-0", 0);
-	struct nx_buf text = NX_BUF_INIT;
-
-	count(t);
-	nx_tally_metrics(t, 7, &text);
-	has(&text, "\nnexus_requests_total{session=\"a \\\"b\\\"\",outcome=\"late\"} 1\n");
-	has(&text, ",reason=\"admission\"} 1\n");
-	has(&text, ",le=\"0.01\"} 1\n");
-	has(&text, ",le=\"0.1\"} 2\n");
-	has(&text, "nexus_request_duration_seconds_count{session=\"a \\\"b\\\"\"} 2\n");
-	has(&text, "nexus_batch_size_sum{session=\"a \\\"b\\\"\"} 2\n");
-	has(&text, "\nnexus_plan_epoch 7\n");
-	has(&text, "\nnexus_device_busy_seconds_total 0.005\n");
-	nx_buf_release(&text);
-	nx_tally_free(&t);
-}
-END_TEST
-
-UNIT_MAIN("serve", batch_fits_twice_into_the_slo, simulated_costs_come_from_the_plan,
-	tally_as_a_line, tally_as_metrics)
+UNIT_MAIN("serve", batch_fits_twice_into_the_slo, simulated_costs_come_from_the_plan)

@@ -92,46 +92,79 @@ START_TEST(arrivals_of_rate_0_never_come)
 }
 END_TEST
 
-START_TEST(tally_counts_intervals_and_totals)
+static void count(struct nx_tally *t)
 {
-	struct nx_tally *t = nx_tally_new("route", "r0", 0);
-	struct nx_session_stats *s = nx_tally_session(t, "a");
-	struct nx_stats line;
+	struct nx_tally_session *s = nx_tally_session(t, "a \"b\"");
 
-	ck_assert_ptr_eq(s, nx_tally_session(t, "a"));
-	nx_session_stats_count(s, NX_IN_SLO, NX_REASON_NONE, 5000000);
-	nx_session_stats_count(s, NX_DROPPED, NX_REASON_DEADLINE, 0);
-	nx_session_stats_batch(s, 2);
-	nx_tally_line(t, 4, 2 * NX_NS_PER_S, &line);
-	ck_assert_uint_eq(line.n_sessions, 1);
-	ck_assert_double_eq(line.session[0].rate, 1);
-	ck_assert_uint_eq(line.session[0].now.dropped, 1);
-	ck_assert_str_eq(line.session[0].reasons[0].reason, "deadline");
-	ck_assert_int_eq(line.session[0].batches[0].batch, 2);
-	ck_assert_double_eq_tol(line.session[0].latency_ms.p99, 5, 0.1);
-	nx_stats_release(&line);
+	ck_assert_ptr_eq(s, nx_tally_session(t, "a \"b\""));
+	nx_tally_received(s, 4);
+	nx_tally_ended(s, NX_IN_SLO, NX_REASON_NONE, 8 * NX_NS_PER_MS);
+	nx_tally_ended(s, NX_LATE, NX_REASON_NONE, 80 * NX_NS_PER_MS);
+	nx_tally_ended(s, NX_REJECTED, NX_REASON_ADMISSION, 0);
+	nx_tally_batch(t, s, 2, 5 * NX_NS_PER_MS);
+}
 
-	nx_tally_rotate(t, 2 * NX_NS_PER_S);
-	nx_session_stats_receive(s, 1);
-	nx_tally_line(t, 4, 3 * NX_NS_PER_S, &line);
-	ck_assert_uint_eq(line.session[0].now.received, 1);
-	ck_assert_uint_eq(line.session[0].total.received, 3);
-	ck_assert(!line.session[0].has_latency);
-	nx_stats_release(&line);
+static void read_line(struct nx_tally *t, uint64_t now_ms, bool rotate, struct nx_stats *st)
+{
+	struct nx_buf line = NX_BUF_INIT;
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_jdoc *doc = NULL;
+
+	nx_tally_line(t, 7, now_ms * NX_NS_PER_MS, rotate, st);
+	nx_stats_print(st, &line);
+	nx_stats_release(st);
+	ck_assert_msg(!nx_jdoc_parse(line.data, line.len, "line", &doc, &err), "%s", err.msg);
+	memset(st, 0, sizeof *st);
+	ck_assert_msg(!nx_stats_parse(doc, st, &err), "%s", err.msg);
+	nx_jdoc_free(&doc);
+	nx_buf_release(&line);
+}
+
+START_TEST(tally_as_a_line)
+{
+	struct nx_tally *t = nx_tally_new("serve", "gpu-0", "gpu-0", 0);
+	struct nx_stats st;
+
+	count(t);
+	read_line(t, 10, true, &st);
+	ck_assert_str_eq(st.id, "gpu-0");
+	ck_assert_int_eq(st.epoch, 7);
+	ck_assert_double_eq_tol(st.interval_ms, 10, 1e-9);
+	ck_assert_double_eq_tol(st.backend[0].busy, 0.5, 1e-9);
+	ck_assert_uint_eq(st.n_sessions, 1);
+	ck_assert_double_eq_tol(st.session[0].rate, 400, 1e-6);
+	ck_assert_uint_eq(st.session[0].now.late, 1);
+	ck_assert_int_eq(st.session[0].batches[0].batch, 2);
+	nx_stats_release(&st);
+	read_line(t, 20, false, &st);
+	ck_assert_uint_eq(st.session[0].now.received, 0);
+	ck_assert_uint_eq(st.session[0].total.received, 4);
+	ck_assert_double_eq(st.backend[0].busy, 0);
+	nx_stats_release(&st);
 	nx_tally_free(&t);
 }
 END_TEST
 
-START_TEST(tally_metrics_escape_labels)
+static void has(const struct nx_buf *text, const char *line)
 {
-	struct nx_tally *t = nx_tally_new("route", "r0", 0);
+	ck_assert_msg(strstr(text->data, line) != NULL, "no '%s' in:\n%s", line, text->data);
+}
+
+START_TEST(tally_as_metrics)
+{
+	struct nx_tally *t = nx_tally_new("serve", "gpu-0", "gpu-0", 0);
 	struct nx_buf text = NX_BUF_INIT;
 
-	nx_session_stats_count(nx_tally_session(t, "a\"b"), NX_IN_SLO, NX_REASON_NONE, 1);
-	nx_tally_metrics(t, 9, &text);
-	ck_assert_ptr_nonnull(strstr(
-		text.data, "nexus_requests_total{session=\"a\\\"b\",outcome=\"in_slo\"} 1\n"));
-	ck_assert_ptr_nonnull(strstr(text.data, "nexus_plan_epoch 9\n"));
+	count(t);
+	nx_tally_metrics(t, 7, &text);
+	has(&text, "\nnexus_requests_total{session=\"a \\\"b\\\"\",outcome=\"late\"} 1\n");
+	has(&text, ",reason=\"admission\"} 1\n");
+	has(&text, ",le=\"0.01\"} 1\n");
+	has(&text, ",le=\"0.1\"} 2\n");
+	has(&text, "nexus_request_duration_seconds_count{session=\"a \\\"b\\\"\"} 2\n");
+	has(&text, "nexus_batch_size_sum{session=\"a \\\"b\\\"\"} 2\n");
+	has(&text, "\nnexus_plan_epoch 7\n");
+	has(&text, "\nnexus_device_busy_seconds_total 0.005\n");
 	nx_buf_release(&text);
 	nx_tally_free(&t);
 }
@@ -139,5 +172,4 @@ END_TEST
 
 UNIT_MAIN("stats", histogram_error_is_bounded, histogram_quantiles_and_merge,
 	arrivals_uniform_are_even, arrivals_poisson_have_their_mean_and_variance,
-	arrivals_of_rate_0_never_come, tally_counts_intervals_and_totals,
-	tally_metrics_escape_labels)
+	arrivals_of_rate_0_never_come, tally_as_a_line, tally_as_metrics)
