@@ -168,6 +168,10 @@ workload 10 1000 nonsense
 status 65 'a server that talks nonsense' bench w.json
 like 'is named' err "$url.*inputs\\[0\\]"
 
+jq -n '{format: "nexus-workload/1", sessions: [{session: "a\r\nEvil: 1", model: "m", slo_ms: 1000, rate: 10}]}' >w.json
+status 0 'a name with line breaks' bench w.json
+like 'stays on the line of its header' seen '^/v2/models/m/infer a\?\?Evil: 1 '
+
 stub unready.log /usr/bin/python3 stub.py unready
 status 69 'a server that is not ready' bench w.json
 like 'says so' err 'not ready'
