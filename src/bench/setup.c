@@ -43,7 +43,6 @@ static int ask(const struct nx_load *l, const char *path, struct question *q, st
 	int rc = nx_http_client_new(l->loop, l->address, 1, &client, err);
 	if (rc)
 		return rc;
-	uv_update_time(l->loop); /* it stood still while pictures were decoded */
 	nx_http_send(client, "GET", path, NULL, &none, ASK_TIMEOUT_MS, on_told, q);
 	while (!q->answered)
 		uv_run(l->loop, UV_RUN_ONCE);

@@ -209,6 +209,8 @@ struct nx_http_call *nx_http_send(struct nx_http_client *c, const char *method, 
 	uv_timer_init(c->loop, &call->timer);
 	call->timer.data = call;
 	c->open_handles++;
+	/* The loop's clock stands still while its thread works: the timeout counts from now. */
+	uv_update_time(c->loop);
 	/* A closing client answers too, but later: the caller has no handle yet. */
 	if (timeout_ms || c->closing)
 		uv_timer_start(&call->timer, on_timeout, c->closing ? 0 : timeout_ms, 0);

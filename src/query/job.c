@@ -132,12 +132,10 @@ static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx
 	struct job *j = arg;
 	struct nx_verdict v = nx_verdict_of(a, err, deadline_of(j), nx_now_ns());
 
-	if (v.outcome == NX_IN_SLO || v.outcome == NX_LATE) {
-		if (read_answer(j, a, &j->err))
-			v = (struct nx_verdict){ NX_FAILED, NX_REASON_BACKEND };
-	} else if (err) {
-		j->err = *err;
-	}
+	/* An answer that cannot be read is worth a warning; a carrier that cannot reach a backend
+	 * says so itself, once. */
+	if ((v.outcome == NX_IN_SLO || v.outcome == NX_LATE) && read_answer(j, a, &j->err))
+		v = (struct nx_verdict){ NX_FAILED, NX_REASON_BACKEND };
 	settle(j, v);
 	job_end(j);
 }
