@@ -109,3 +109,50 @@ bool nx_input_is_jpeg(const struct nx_input *in)
 {
 	return in->head_len == 3 && memcmp(in->head, "\xff\xd8\xff", 3) == 0;
 }
+
+/* The length of an EBML element as a variable-length integer (RFC 8794, section 4): the zeros in
+ * front of the first one bit of 'p' count the bytes that follow.  Returns how many bytes it takes,
+ * 0 when there are too few. */
+static size_t ebml_length(const uint8_t *p, size_t len, uint64_t *value)
+{
+	size_t n = 1;
+
+	if (len == 0 || p[0] == 0)
+		return 0;
+	while (!(p[0] & (0x100 >> n)))
+		n++;
+	if (n > len)
+		return 0;
+	*value = p[0] & ((0x100u >> n) - 1);
+	for (size_t i = 1; i < n; i++)
+		*value = *value << 8 | p[i];
+	/* All ones: unknown. */
+	if (*value == (UINT64_C(1) << 7 * n) - 1)
+		*value = UINT64_MAX;
+	return n;
+}
+
+bool nx_input_is_cut(const struct nx_input *in)
+{
+	static const uint8_t ebml[4] = { 0x1a, 0x45, 0xdf, 0xa3 };
+	static const uint8_t segment[4] = { 0x18, 0x53, 0x80, 0x67 };
+	uint8_t b[64 + sizeof segment + 8];
+	uint64_t size;
+	struct stat st;
+
+	if (!in->seekable || fstat(in->fd, &st))
+		return false;
+	ssize_t got = pread(in->fd, b, sizeof b, 0);
+	size_t len = got > 0 ? (size_t)got : 0, at = sizeof ebml;
+	if (len < at || memcmp(b, ebml, sizeof ebml) != 0)
+		return false;
+	size_t n = ebml_length(b + at, len - at, &size);
+	if (n == 0 || size > len - at - n)
+		return false;
+	at += n + (size_t)size;
+	if (len - at < sizeof segment || memcmp(b + at, segment, sizeof segment) != 0)
+		return false;
+	at += sizeof segment;
+	n = ebml_length(b + at, len - at, &size);
+	return n > 0 && size != UINT64_MAX && size > (uint64_t)st.st_size - at - n;
+}

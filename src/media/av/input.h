@@ -23,5 +23,9 @@ int nx_input_open(struct nx_input *in, int fd, struct nx_err *err);
 void nx_input_close(struct nx_input *in);
 /* Whether it starts as a JPEG does, so that it is a sequence of them. */
 bool nx_input_is_jpeg(const struct nx_input *in);
+/* Whether it is a Matroska file shorter than its segment says: libavformat takes the end of a cut
+ * one for its end.  The length is missing, and nothing is known, in a recording that was never
+ * finished, in one from a pipe, and in other formats. */
+bool nx_input_is_cut(const struct nx_input *in);
 
 #endif

@@ -7,8 +7,8 @@
  * Damage: what can be decoded is delivered, pictures the decoder calls damaged are not, and the
  * end of the video then is an error that says how much was lost and from where on.  A recording
  * with a scratch in the middle is worth more than nothing, and the user hears of it.  A video cut
- * short is noticed where its container has an index (MP4) or a packet breaks off; a transport
- * stream cut between two packets is a whole transport stream.
+ * short is noticed where its container has an index (MP4) or a length (Matroska), or a packet
+ * breaks off; a transport stream cut between two packets is a whole transport stream.
  */
 #include "media/av/video.h"
 
@@ -200,7 +200,7 @@ static void feed(struct nx_video *v)
 		ret = av_read_frame(v->demux, v->pkt);
 	} while (ret == 0 && v->pkt->stream_index != v->stream);
 	if (ret < 0) {
-		if (ret != AVERROR_EOF || v->input.error)
+		if (ret != AVERROR_EOF || v->input.error || nx_input_is_cut(&v->input))
 			note_damage(v);
 		v->draining = true;
 		avcodec_send_packet(v->dec, NULL);

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#define SEGMENT_LENGTH 44 /* where full-range.mkv says how long it is */
+
 /* What reading a source to its end gave. */
 struct reading {
 	int frames, rc; /* rc: 0 or the error behind the last frame */
@@ -330,6 +332,31 @@ START_TEST(truncated_video)
 }
 END_TEST
 
+/* Matroska has no index to miss; its segment says how long it is. */
+START_TEST(truncated_matroska)
+{
+	static const char *const names[] = { "cut.mkv" };
+	struct nx_buf b = slurp(FIXTURES "full-range.mkv");
+	char *dir = make_temp(), *path = nx_fs_join(dir, "cut.mkv");
+
+	for (size_t n = 1; n < b.len; n++) {
+		spill(path, b.data, n);
+		struct reading r = read_all(path, 0);
+		ck_assert_msg(r.rc == -NX_EDATA, "cut to %zu: %d frames, %d %s", n, r.frames, r.rc,
+			r.rc ? r.err.msg : "no error");
+		ck_assert(r.ordered);
+	}
+	/* Of a recording that was never finished nothing is known to be missing: all bits of the
+	 * length are set then. */
+	memset(b.data + SEGMENT_LENGTH + 1, 0xff, 7);
+	spill(path, b.data, b.len);
+	ck_assert_int_eq(read_all(path, 0).rc, 0);
+	free(path);
+	nx_buf_release(&b);
+	remove_temp(dir, names, NX_ARRAY_LEN(names));
+}
+END_TEST
+
 START_TEST(damaged_videos_never_crash)
 {
 	static const char *const files[] = { "audio-first.mp4", "full-range.mkv", "three.mjpeg",
@@ -363,7 +390,7 @@ int main(void)
 {
 	const TTest *const tests[] = { video_behind_audio, late_start_keeps_its_time,
 		full_range_and_matrix, sequence_of_jpegs, no_video_in_it, standard_input, directory,
-		missing_and_empty, playlists_are_refused, truncated_video,
+		missing_and_empty, playlists_are_refused, truncated_video, truncated_matroska,
 		damaged_videos_never_crash };
 
 	find_media();
