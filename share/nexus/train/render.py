@@ -72,6 +72,10 @@ def luma(colour):
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
+def blend(a, b):
+    return tuple((x + y) // 2 for x, y in zip(a, b))
+
+
 def colour_of_luma(rng, low, high, sat=1.0):
     """A random colour whose luma lies between low and high."""
     while True:
@@ -105,18 +109,27 @@ def perspective(src, dst):
     return np.linalg.solve(np.array(rows, float), np.array(rhs, float))
 
 
-def warp(patch, rng, angle, shear, scale, shift, bend):
+def warp(patch, rng, angle, shear, scale, shift, bend, stretch=1.0):
     """Rotates, shears, scales, shifts and slightly bends (perspective) a patch about its middle."""
     w, h = patch.size
     c, s = math.cos(angle), math.sin(angle)
     src = [(0, 0), (w, 0), (w, h), (0, h)]
     dst = []
     for x, y in src:
-        x, y = (x - w / 2) * scale, (y - h / 2) * scale
+        x, y = (x - w / 2) * scale * stretch, (y - h / 2) * scale
         x += shear * y
         dst.append((c * x - s * y + w / 2 + shift[0] + rng.uniform(-bend, bend) * w,
                     s * x + c * y + h / 2 + shift[1] + rng.uniform(-bend, bend) * h))
     return patch.transform(patch.size, Image.PERSPECTIVE, perspective(src, dst), Image.BILINEAR)
+
+
+def ripple(patch, across, along):
+    """Moves each row of an image by across[row] and each column by along[column] pixels."""
+    a = np.asarray(patch)
+    h, w = a.shape[:2]
+    rows, columns = np.arange(h)[:, None], np.arange(w)[None, :]
+    a = a[rows, (columns - across[:, None].astype(int)).clip(0, w - 1)]
+    return Image.fromarray(a[(rows - along[None, :].astype(int)).clip(0, h - 1), columns])
 
 
 class Wobble:
@@ -212,7 +225,8 @@ def draw_mascot(game, size):
     """The game's mascot: a kart-driving fox, a robot, an octopus."""
     image, d = _canvas(240)
     if game == "racer":
-        d.rounded_rectangle((30, 130, 210, 205), 30, fill=(220, 40, 60), outline=(30, 10, 20), width=6)
+        d.rounded_rectangle((30, 130, 210, 205), 30, fill=(220, 40, 60), outline=(30, 10, 20),
+                            width=6)
         d.ellipse((22, 165, 82, 230), fill=(25, 25, 30), outline=(150, 150, 160), width=8)
         d.ellipse((158, 165, 218, 230), fill=(25, 25, 30), outline=(150, 150, 160), width=8)
         for x in (78, 142):
@@ -223,8 +237,10 @@ def draw_mascot(game, size):
         d.rectangle((76, 74, 164, 90), fill=(40, 200, 230))
         d.ellipse((112, 122, 128, 138), fill=(20, 20, 20))
     elif game == "shooter":
-        d.rounded_rectangle((60, 110, 180, 205), 14, fill=(120, 140, 120), outline=(20, 30, 20), width=6)
-        d.rounded_rectangle((72, 34, 168, 112), 20, fill=(150, 170, 150), outline=(20, 30, 20), width=6)
+        d.rounded_rectangle((60, 110, 180, 205), 14, fill=(120, 140, 120), outline=(20, 30, 20),
+                            width=6)
+        d.rounded_rectangle((72, 34, 168, 112), 20, fill=(150, 170, 150), outline=(20, 30, 20),
+                            width=6)
         d.rectangle((86, 60, 154, 84), fill=(20, 20, 20))
         d.ellipse((96, 62, 114, 82), fill=(255, 70, 40))
         d.ellipse((126, 62, 144, 82), fill=(255, 70, 40))
@@ -234,8 +250,8 @@ def draw_mascot(game, size):
         d.rectangle((136, 205, 166, 234), fill=(50, 60, 50))
     else:
         for i in range(5):
-            d.ellipse((30 + i * 36, 140, 70 + i * 36, 225), fill=(150, 70, 200), outline=(70, 20, 110),
-                      width=4)
+            d.ellipse((30 + i * 36, 140, 70 + i * 36, 225), fill=(150, 70, 200),
+                      outline=(70, 20, 110), width=4)
         d.ellipse((40, 20, 200, 190), fill=(180, 95, 230), outline=(70, 20, 110), width=6)
         for x in (86, 154):
             d.ellipse((x - 24, 76, x + 24, 132), fill=(255, 255, 255))
@@ -303,8 +319,8 @@ class Background:
     def __init__(self, game, rng):
         self.game, self.rng = game, rng
         self.texture = noise_texture(rng, 1024, 512, 5, 128)
-        self.colours = [np.array(hsv(rng.random(), rng.uniform(0.3, 0.95), rng.uniform(0.25, 1))[:3],
-                                 np.float32) for _ in range(5)]
+        self.colours = [np.array(hsv(rng.random(), rng.uniform(0.3, 0.95),
+                                     rng.uniform(0.25, 1))[:3], np.float32) for _ in range(5)]
         self.curve, self.sway = Wobble(rng, 0.05, 0.4), Wobble(rng, 0.1, 0.6)
         self.speed = rng.uniform(0.8, 1.6)
         self.horizon = int(rng.uniform(120, 175))
@@ -443,25 +459,40 @@ def glyph(path, digit, w, h, fill=0.74):
 class Group:
     """A row of digits: its look (font, fill, colours, panel) and its value over time."""
 
-    def __init__(self, game, name, rng, pace):
+    def __init__(self, game, name, rng, pace, strength, legible):
         self.x, self.y, self.w, self.h, self.count = GROUPS[game][name]
-        self.name, self.rng, self.pace = name, rng, pace
+        self.name, self.rng, self.pace, self.strength = name, rng, pace, strength
         self.font = FONTS[game][rng.integers(len(FONTS[game]))]
         self.size = rng.uniform(0.66, 0.80)
+        self.weight = int(rng.integers(-2, 4))     # how much bolder or lighter than the font
+        self.stretch = 1 - rng.uniform(0, 0.34) * strength
+        # A hologram that glitches, a flag that waves, a jelly that bounces: amplitudes in pixels.
+        self.glitch, self.wave, self.jelly = strength * rng.uniform((0.6, 1, 1), (2.5, 2.8, 2.8))
+        self.length, self.pulse = rng.uniform(0.5, 1.3, 2), rng.uniform(-9, 9, 2)
+        self.slices = np.zeros(6)
         bright = rng.random() < 0.6                # bright digits on dark, or the reverse
         lo, hi = ((185, 256), (0, 80))[::1 if bright else -1]
         self.ink = colour_of_luma(rng, *lo)
-        self.ink2 = colour_of_luma(rng, *((130, 210) if bright else (50, 125)))
+        self.ink2 = colour_of_luma(rng, *((150, 215) if bright else (35, 100)))
         self.edge = colour_of_luma(rng, *hi)
         self.paper = colour_of_luma(rng, *((10, 90) if bright else (170, 245)), sat=0.8)
-        self.pattern = colour_of_luma(rng, *((80, 170) if bright else (85, 180)))
-        self.alpha = rng.uniform(0.25, 0.6)
+        self.pattern = colour_of_luma(rng, *((60, 145) if bright else (110, 200)))
+        self.alpha, self.marks = rng.uniform(0.35, 0.65), 0.25
         self.fill = rng.choice(("flat", "gradient", "stripes", "split", "hollow"))
         self.texture = rng.choice(("diagonal", "bars", "dots", "rings"))
         self.period, self.flow = rng.uniform(7, 15), rng.uniform(-40, 40)
         self.theta = rng.uniform(0, math.pi)
         self.lean, self.tilt = Wobble(rng), Wobble(rng)
         self.spin = [Wobble(rng, 0.5, 2.5) for _ in range(self.count)]
+        if legible and self.h < 44:                # small digits keep a minimum of clarity
+            self.stretch = max(self.stretch, 0.82)
+            self.weight, self.alpha = max(self.weight, 0), max(self.alpha, 0.45)
+            self.glitch, self.wave, self.jelly = (a * self.h / 44 for a in
+                                                  (self.glitch, self.wave, self.jelly))
+            self.marks = 0.1 if self.h < 36 else 0.25
+            self.ink2 = blend(self.ink, self.ink2)
+            if self.h < 36:
+                self.pattern = blend(self.paper, self.pattern)
         self.drift = Wobble(rng), Wobble(rng)
         self.value = int(rng.integers(10 ** self.count))
         self.pop, self.styled = [0.0] * self.count, {}
@@ -498,7 +529,7 @@ class Group:
             on = (r - t * abs(self.flow)) % self.period < self.period * 0.4
         out = np.empty((h, w, 4), np.float32)
         out[..., :3] = np.where(on[..., None], self.pattern[:3], self.paper[:3])
-        out[..., 3] = 255 * np.where(on, min(1.0, self.alpha + 0.25), self.alpha)
+        out[..., 3] = 255 * np.where(on, min(1.0, self.alpha + self.marks), self.alpha)
         return Image.fromarray(out.astype(np.uint8))
 
     def patch(self, digit):
@@ -506,6 +537,10 @@ class Group:
         if digit not in self.styled:
             mask = glyph(self.font, digit, self.w, self.h, self.size)
             w, h = mask.size
+            if self.weight > 0:
+                mask = mask.filter(ImageFilter.MaxFilter(2 * self.weight - 1))
+            elif self.weight < 0:
+                mask = mask.filter(ImageFilter.MinFilter(3))
             wide = mask.filter(ImageFilter.MaxFilter(5))
             out = Image.new("RGBA", (w, h), self.edge[:3] + (0,))
             rows = np.linspace(-0.2, 1.2, h)[:, None, None].clip(0, 1)
@@ -538,23 +573,34 @@ class Group:
         sx = shake[0] + 0.8 * self.drift[0](t)
         sy = shake[1] + 0.8 * self.drift[1](t)
         frame.paste(panel, (round(self.x - 6 + sx), round(self.y - 5 + sy)), panel)
+        if rng.random() < 0.3:
+            self.slices = rng.uniform(-1, 1, len(self.slices))
         for i, char in enumerate(self.digits()):
+            patch = self.patch(int(char))
+            yy, xx = np.arange(patch.height), np.arange(patch.width)
+            phase = 2 * math.pi * (yy / patch.height / self.length[0] + 0.3 * i) + self.pulse[0] * t
+            across = self.wave * np.sin(phase)
+            across += self.glitch * self.slices[(yy * 9 // patch.height + i) % len(self.slices)]
+            phase = 2 * math.pi * (xx / patch.width / self.length[1] + 0.3 * i) + self.pulse[1] * t
+            patch = ripple(patch, SS * across, SS * self.jelly * np.sin(phase))
             x = self.x + i * self.w - PAD + sx
             y = self.y - PAD + sy
             whole = math.floor(x), math.floor(y)
             shift = ((x - whole[0]) * SS, (y - whole[1]) * SS)
-            image = warp(self.patch(int(char)), rng, angle=0.20 * self.spin[i](t),
-                         shear=0.18 * self.lean(t), scale=1 + 0.07 * self.tilt(t) + 0.1 * self.pop[i],
-                         shift=shift, bend=0.022).reduce(SS)
+            image = warp(patch, rng, angle=0.40 * self.strength * self.spin[i](t),
+                         shear=0.5 * self.strength * self.lean(t),
+                         scale=1 + 0.07 * self.tilt(t) + 0.08 * self.pop[i],
+                         stretch=self.stretch, shift=shift, bend=0.03).reduce(SS)
             frame.paste(image, whole, image)
 
 
 class Hud:
     """All of a game's overlay: groups of digits, captions, the icon, and what flies over it."""
 
-    def __init__(self, game, rng, pace):
+    def __init__(self, game, rng, pace, strength, legible):
         self.game, self.rng, self.pace = game, rng, pace
-        self.groups = [Group(game, name, rng, pace) for name in GROUPS[game]]
+        self.groups = [Group(game, name, rng, pace, strength, legible)
+                       for name in GROUPS[game]]
         self.shake = Wobble(rng, 0.5, 3), Wobble(rng, 0.5, 3)
         self.turn, self.zoom = Wobble(rng, 0.3, 1.2), Wobble(rng)
         self.jolt = 0.0
@@ -582,8 +628,9 @@ class Hud:
                  1.9 * self.shake[1](t) + self.jolt * rng.uniform(-1.6, 1.6))
         draw = ImageDraw.Draw(frame, "RGBA")
         x0, y0, x1, y1 = (v + s for v, s in zip(ICON_BOX[self.game], shake * 2))
-        draw.rounded_rectangle((x0 - 3, y0 - 3, x1 + 3, y1 + 3), 7, fill=self.frame_colour[:3] + (95,),
-                               outline=self.frame_colour[:3] + (220,), width=2)
+        colour = self.frame_colour[:3]
+        draw.rounded_rectangle((x0 - 3, y0 - 3, x1 + 3, y1 + 3), 7, fill=colour + (95,),
+                               outline=colour + (220,), width=2)
         icon = warp(self.sprite, rng, self.base + 0.3 * self.turn(t), 0.1 * self.zoom(t),
                     0.92 + 0.1 * self.zoom(t), (0, 0), 0.02).reduce(4)
         paste(frame, icon, (x0 + x1) / 2 + rng.uniform(-1, 1), (y0 + y1) / 2 + rng.uniform(-1, 1))
@@ -613,7 +660,7 @@ class Hud:
 
 # ---------------------------------------------------------------- a clip
 
-def frames(seed, segments, length, pace):
+def frames(seed, segments, length, pace, strength, legible):
     """Yields (RGB array, truth) for every frame of a clip."""
     rng = np.random.Generator(np.random.PCG64(seed))
     grain = rng.normal(0, 1, (HEIGHT + 64, WIDTH + 64, 3)).astype(np.float32)
@@ -622,7 +669,7 @@ def frames(seed, segments, length, pace):
         more = list(rng.permutation(GAMES))
         order += more if not order or more[0] != order[-1] else more[::-1]
     for game in order[:segments]:
-        scene, hud = Background(game, rng), Hud(game, rng, pace)
+        scene, hud = Background(game, rng), Hud(game, rng, pace, strength, legible)
         start, count = rng.uniform(0, 40), int(rng.integers(length * 4 // 5, length * 6 // 5 + 1))
         light, contrast, soft = Wobble(rng, 0.5, 4), Wobble(rng, 0.5, 4), Wobble(rng, 0.3, 2)
         sigma = rng.uniform(3, 8)
@@ -647,7 +694,8 @@ def frames(seed, segments, length, pace):
             index += 1
 
 
-def encode(path, seed, segments, length=65, pace=1.0, crf=30):
+def encode(path, seed, segments, length=65, pace=1.0, crf=30, strength=1.0,
+           legible=False):
     """Renders a clip to an H.264 file; returns the truth, a list of one dict a frame."""
     command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24",
                "-s", f"{WIDTH}x{HEIGHT}", "-r", str(FPS), "-i", "-", "-c:v", "libx264",
@@ -656,7 +704,7 @@ def encode(path, seed, segments, length=65, pace=1.0, crf=30):
                "-map_metadata", "-1", "-movflags", "+faststart", path]
     truth = []
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        for image, line in frames(seed, segments, length, pace):
+        for image, line in frames(seed, segments, length, pace, strength, legible):
             process.stdin.write(image.tobytes())
             truth.append(line)
         process.stdin.close()
@@ -667,8 +715,8 @@ def encode(path, seed, segments, length=65, pace=1.0, crf=30):
 
 def decode(path):
     """Yields the frames of a video file as RGB arrays."""
-    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", path, "-vsync", "0", "-f", "rawvideo",
-               "-pix_fmt", "rgb24", "-sws_flags", "bilinear", "-"]
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", path, "-vsync", "0",
+               "-f", "rawvideo", "-pix_fmt", "rgb24", "-sws_flags", "bilinear", "-"]
     size = WIDTH * HEIGHT * 3
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         while True:
@@ -694,13 +742,15 @@ def main():
     parser.add_argument("--seed", type=int, default=2019)
     parser.add_argument("--segments", type=int, default=10)
     parser.add_argument("--length", type=int, default=65, help="mean frames of a segment")
-    parser.add_argument("--pace", type=float, default=1.0, help="how fast values and icons change")
+    parser.add_argument("--pace", type=float, default=2.0, help="how fast values and icons change")
+    parser.add_argument("--strength", type=float, default=1.26, help="how far digits are bent")
     parser.add_argument("--crf", type=int, default=30)
     parser.add_argument("--out", required=True)
     parser.add_argument("--truth")
     parser.add_argument("--dump", help="a folder for every 20th decoded frame as PNG")
     args = parser.parse_args()
-    truth = encode(args.out, args.seed, args.segments, args.length, args.pace, args.crf)
+    truth = encode(args.out, args.seed, args.segments, args.length, args.pace, args.crf,
+                   args.strength, legible=True)
     if args.truth:
         write_truth(args.truth, truth)
     if args.dump:
