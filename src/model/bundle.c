@@ -15,6 +15,10 @@
 #define OTHER_CAP ((size_t)1 << 20)
 #define TOTAL_CAP (MODEL_CAP + FILES_MAX * OTHER_CAP)
 #define CHUNK     ((size_t)64 << 10)
+/* Weights hardly compress.  What grows more than this is made to fill the memory; small bundles
+ * may, for zeros compress a thousandfold. */
+#define GROWTH_MAX   50
+#define GROWTH_FLOOR ((size_t)64 << 20)
 
 bool nx_bundle_is(const void *data, size_t len)
 {
@@ -78,8 +82,21 @@ static bool leaves(const char *name)
 	return false;
 }
 
+struct unpacked {
+	size_t total, max;
+};
+
+/* What a bundle of 'len' bytes may unpack to. */
+static size_t total_cap(size_t len)
+{
+	size_t grown = len < TOTAL_CAP / GROWTH_MAX ? len * GROWTH_MAX : TOTAL_CAP;
+
+	return grown > GROWTH_FLOOR ? grown : GROWTH_FLOOR;
+}
+
 /* Appends the entry's data, whatever size it declares, up to its cap. */
-static int read_data(struct archive *a, struct nx_bundle_file *f, size_t *total, struct nx_err *err)
+static int read_data(
+	struct archive *a, struct nx_bundle_file *f, struct unpacked *u, struct nx_err *err)
 {
 	size_t cap = nx_text_has_suffix(f->name, ".onnx") ? MODEL_CAP : OTHER_CAP;
 
@@ -92,10 +109,10 @@ static int read_data(struct archive *a, struct nx_bundle_file *f, size_t *total,
 		if (n == 0)
 			return 0;
 		f->data.len += (size_t)n;
-		*total += (size_t)n;
-		if (*total > TOTAL_CAP)
-			return nx_err_set(err, NX_EDATA,
-				"all files together are larger than %zu bytes", TOTAL_CAP);
+		u->total += (size_t)n;
+		if (u->total > u->max)
+			return nx_err_set(err, NX_EDATA, "unpacks to more than %zu bytes%s", u->max,
+				u->max < TOTAL_CAP ? ", too many for its size" : "");
 		if (f->data.len > cap)
 			return nx_err_set(
 				err, NX_EDATA, "'%.120s' is larger than %zu bytes", f->name, cap);
@@ -103,7 +120,7 @@ static int read_data(struct archive *a, struct nx_bundle_file *f, size_t *total,
 }
 
 static int read_entry(struct archive *a, struct archive_entry *e, struct nx_bundle *out,
-	size_t *total, struct nx_err *err)
+	struct unpacked *u, struct nx_err *err)
 {
 	const char *name = archive_entry_pathname(e);
 
@@ -122,14 +139,14 @@ static int read_entry(struct archive *a, struct archive_entry *e, struct nx_bund
 		return nx_err_set(err, NX_EDATA, "'%.120s' comes twice", name);
 	struct nx_bundle_file *f = &out->files[out->n++];
 	f->name = nx_strdup(plain(name));
-	return read_data(a, f, total, err);
+	return read_data(a, f, u, err);
 }
 
 /* Directories count too, so that the number of headers is bounded. */
-static int read_entries(struct archive *a, struct nx_bundle *out, struct nx_err *err)
+static int read_entries(struct archive *a, size_t len, struct nx_bundle *out, struct nx_err *err)
 {
 	struct archive_entry *e;
-	size_t total = 0;
+	struct unpacked u = { .max = total_cap(len) };
 
 	for (int seen = 0;; seen++) {
 		int rc = archive_read_next_header(a, &e);
@@ -141,7 +158,7 @@ static int read_entries(struct archive *a, struct nx_bundle *out, struct nx_err 
 							: "no reason given");
 		if (seen == FILES_MAX)
 			return nx_err_set(err, NX_EDATA, "more than %d files", FILES_MAX);
-		rc = read_entry(a, e, out, &total, err);
+		rc = read_entry(a, e, out, &u, err);
 		if (rc)
 			return rc;
 	}
@@ -164,7 +181,7 @@ int nx_bundle_read(const void *data, size_t len, struct nx_bundle *out, struct n
 		rc = nx_err_set(err, NX_EDATA, "a damaged archive: %s",
 			archive_error_string(a) ? archive_error_string(a) : "no reason given");
 	if (rc == 0)
-		rc = read_entries(a, out, err);
+		rc = read_entries(a, len, out, err);
 	archive_read_free(a);
 	if (rc)
 		nx_bundle_release(out);
