@@ -15,8 +15,10 @@
 
 void nx_http_client_handle_closed(struct nx_http_client *c)
 {
-	if (--c->open_handles == 0 && c->closing)
+	if (--c->open_handles == 0 && c->closing) {
+		free(c->name);
 		free(c);
+	}
 }
 
 /* ---- the queue ---------------------------------------------------------------------------------- */
@@ -145,7 +147,7 @@ static void fail_closed(struct nx_http_call *call)
 {
 	struct nx_err err = NX_ERR_INIT;
 
-	nx_err_set(&err, NX_EIO, "the client of '%s' was closed", call->client->host);
+	nx_err_set(&err, NX_EIO, "the client of '%s' was closed", call->client->name);
 	nx_http_call_finish(call, NULL, &err);
 }
 
@@ -159,7 +161,7 @@ static void on_timeout(uv_timer_t *t)
 		fail_closed(call);
 		return;
 	}
-	nx_err_set(&err, NX_ELATE, "no answer from '%s' within %llu ms", c->host,
+	nx_err_set(&err, NX_ELATE, "no answer from '%s' within %llu ms", c->name,
 		(unsigned long long)call->timeout_ms);
 	nx_http_call_finish(call, NULL, &err);
 }
@@ -237,6 +239,7 @@ int nx_http_client_new(uv_loop_t *loop, const char *address, int max_connections
 		return rc;
 	}
 	nx_stream_ignore_sigpipe();
+	c->name = nx_strdup(address);
 	nx_address_host(&c->address, c->host, sizeof c->host);
 	c->loop = loop;
 	c->max_links = max_connections > 0 ? max_connections : 1;

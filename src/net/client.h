@@ -45,6 +45,7 @@ struct nx_http_call {
 struct nx_http_client {
 	uv_loop_t *loop;
 	struct nx_address address;
+	char *name; /* the address as it was given: for messages */
 	char host[sizeof(((struct nx_address *)0)->host) + 16];
 	struct sockaddr_storage addresses[NX_CLIENT_MAX_ADDRESSES];
 	size_t n_addresses, good; /* 'good' answered last */

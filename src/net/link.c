@@ -83,7 +83,7 @@ static void fail(struct nx_http_link *l, int code, const char *what, const char 
 	nx_http_link_close(l);
 	if (!call)
 		return;
-	nx_err_set(&err, code, "%s '%s': %s", what, l->client->host, why);
+	nx_err_set(&err, code, "%s '%s': %s", what, l->client->name, why);
 	nx_http_call_finish(call, NULL, &err);
 }
 
@@ -295,7 +295,7 @@ static void on_cannot_start(uv_handle_t *h)
 	if (call) {
 		l->call = NULL;
 		call->link = NULL;
-		nx_err_set(&err, NX_EUNAVAIL, "cannot connect to '%s': %s", l->client->host,
+		nx_err_set(&err, NX_EUNAVAIL, "cannot connect to '%s': %s", l->client->name,
 			uv_strerror(l->error));
 		nx_http_call_finish(call, NULL, &err);
 	}

@@ -202,6 +202,7 @@ START_TEST(nobody_there)
 	send_text(c, "/", "", 0, &r);
 	wait_calls(&f, &r, 1);
 	ck_assert_int_eq(r.code, NX_EUNAVAIL);
+	ck_assert_ptr_nonnull(strstr(r.error, "cannot connect to 'unix:/tmp/nx-no-such-socket'"));
 	nx_http_client_close(&c);
 	c = client(&f, "localhost:1", 1); /* all addresses of the name refuse */
 	send_text(c, "/", "", 0, &r);
