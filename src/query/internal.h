@@ -11,7 +11,8 @@
 #include "stats/window.h"
 #include "vision/vision.h"
 
-#define CROPS_MAX 256 /* requests one event may make for one stage */
+#define CROPS_MAX 256  /* requests one event may make for one stage */
+#define ITEMS_MAX 4096 /* requests one frame may make: deep queries multiply */
 
 struct stage {
 	struct nx_query *query;
@@ -52,7 +53,7 @@ struct item {
 	double latency_ms;
 	struct nx_result result;
 	bool answered;
-	int64_t id; /* given when the events are printed */
+	int64_t id, parent_id; /* given when the events are printed */
 };
 
 /* One frame on its way. */

@@ -105,6 +105,7 @@ static bool row_of(
 	return true;
 }
 
+/* All rows of the answer or none: a stage below must not work on half of a bad one. */
 static int read_answer(struct job *j, const struct nx_http_answer *a, struct nx_err *err)
 {
 	const struct run *r = j->run;
@@ -121,8 +122,9 @@ static int read_answer(struct job *j, const struct nx_http_answer *a, struct nx_
 		}
 		rc = nx_vision_postprocess(stage_of(j)->model->manifest, out, resp.n_outputs,
 			&j->crop[i].place, r->frame.width, r->frame.height, &it->result, err);
-		it->answered = rc == 0;
 	}
+	for (size_t i = 0; i < j->n; i++)
+		r->item[j->first + i].answered = rc == 0;
 	nx_oip_response_release(&resp);
 	return rc;
 }
@@ -132,10 +134,12 @@ static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx
 	struct job *j = arg;
 	struct nx_verdict v = nx_verdict_of(a, err, deadline_of(j), nx_now_ns());
 
-	/* An answer that cannot be read is worth a warning; a carrier that cannot reach a backend
-	 * says so itself, once. */
+	/* An answer that cannot be read is worth a warning, and so is one that says that we asked
+	 * the wrong way; a carrier that cannot reach a backend says so itself, once. */
 	if ((v.outcome == NX_IN_SLO || v.outcome == NX_LATE) && read_answer(j, a, &j->err))
 		v = (struct nx_verdict){ NX_FAILED, NX_REASON_BACKEND };
+	else if (a && v.outcome == NX_FAILED && v.reason != NX_REASON_BACKEND)
+		nx_refusal_text(a, &j->err);
 	settle(j, v);
 	job_end(j);
 }

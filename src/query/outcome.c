@@ -5,24 +5,36 @@
 
 #include <stdlib.h>
 
-/* "reason" of a refusal's body, by the scanner: refusals come in floods. */
-static enum nx_reason body_reason(const struct nx_http_answer *a)
+/* A string member of a refusal's body or NULL, by the scanner: refusals come in floods. */
+static char *body_string(const struct nx_http_answer *a, const char *key)
 {
 	struct nx_jscan s;
 	enum nx_jtoken t;
 
 	nx_jscan_init(&s, a->body, a->body_len);
 	while ((t = nx_jscan_next(&s)) != NX_JT_END && t != NX_JT_ERROR) {
-		if (t != NX_JT_KEY || !nx_jscan_is(&s, "reason"))
-			continue;
-		if (nx_jscan_next(&s) != NX_JT_STRING)
-			return NX_REASON_NONE;
-		char *name = nx_jscan_string(&s);
-		enum nx_reason r = name ? nx_reason_from_name(name) : NX_REASON_NONE;
-		free(name);
-		return r;
+		if (t == NX_JT_KEY && nx_jscan_is(&s, key))
+			return nx_jscan_next(&s) == NX_JT_STRING ? nx_jscan_string(&s) : NULL;
 	}
-	return NX_REASON_NONE;
+	return NULL;
+}
+
+static enum nx_reason body_reason(const struct nx_http_answer *a)
+{
+	char *name = body_string(a, "reason");
+	enum nx_reason r = name ? nx_reason_from_name(name) : NX_REASON_NONE;
+
+	free(name);
+	return r;
+}
+
+void nx_refusal_text(const struct nx_http_answer *a, struct nx_err *err)
+{
+	char *text = body_string(a, "error");
+
+	nx_err_set(err, NX_EDATA, "answered with status %d%s%.400s", a->status, text ? ": " : "",
+		text ? text : "");
+	free(text);
 }
 
 static struct nx_verdict refused(enum nx_reason why)

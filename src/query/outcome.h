@@ -18,4 +18,7 @@ struct nx_verdict {
 struct nx_verdict nx_verdict_of(const struct nx_http_answer *a, const struct nx_err *err,
 	uint64_t deadline_ns, uint64_t now_ns);
 
+/* What an answer of another status than 200 says of itself, for a log. */
+void nx_refusal_text(const struct nx_http_answer *a, struct nx_err *err);
+
 #endif

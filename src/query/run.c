@@ -43,29 +43,39 @@ void run_format_event(const struct run *r, const struct item *it, struct nx_buf 
 	nx_event_format(&e, out);
 }
 
+/* By the parent's place, then by the crop's: items of one parent stand in its order. */
+static int by_place(const void *a, const void *b)
+{
+	const struct item *x = *(struct item *const *)a, *y = *(struct item *const *)b;
+
+	if (x->parent_id != y->parent_id)
+		return x->parent_id < y->parent_id ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
 /* Events in an order that does not depend on which answer came first: stage by stage in plan
  * order (parents come first there), within a stage by the parent's place and then by the crop's. */
 static void format_events(struct run *r, struct nx_buf *out)
 {
+	struct item **list = nx_alloc(r->n_items, sizeof(struct item *));
 	int64_t id = 0;
 
 	for (size_t s = 0; s < r->query->n_stages; s++) {
-		for (;;) {
-			struct item *next = NULL;
-			for (size_t i = 0; i < r->n_items; i++) {
-				struct item *it = &r->item[i];
-				if (it->stage != s || it->id >= 0)
-					continue;
-				if (!next || (it->parent >= 0 && r->item[it->parent].id <
-									 r->item[next->parent].id))
-					next = it;
-			}
-			if (!next)
-				break;
-			next->id = id++;
-			run_format_event(r, next, out);
+		size_t n = 0;
+		for (size_t i = 0; i < r->n_items; i++) {
+			struct item *it = &r->item[i];
+			if (it->stage != s)
+				continue;
+			it->parent_id = it->parent < 0 ? -1 : r->item[it->parent].id;
+			list[n++] = it;
+		}
+		qsort(list, n, sizeof *list, by_place);
+		for (size_t i = 0; i < n; i++) {
+			list[i]->id = id++;
+			run_format_event(r, list[i], out);
 		}
 	}
+	free(list);
 }
 
 /* The worst outcome of the tree speaks for the frame; an early stage's lateness does not matter
@@ -94,8 +104,6 @@ static void run_end(struct run *r)
 	struct nx_buf events = NX_BUF_INIT;
 	struct nx_query_result result;
 
-	for (size_t i = 0; i < r->n_items; i++)
-		r->item[i].id = -1;
 	format_events(r, &events);
 	judge(r, &result);
 	result.events = events.data;

@@ -99,6 +99,10 @@ static int add_crop(void *arg, const char *json, size_t len, struct nx_err *err)
 		nx_crop_release(&crop);
 		return nx_err_set(err, NX_EDATA, "more than %d requests for one event", CROPS_MAX);
 	}
+	if (r->n_items == ITEMS_MAX) {
+		nx_crop_release(&crop);
+		return nx_err_set(err, NX_EDATA, "more than %d requests for one frame", ITEMS_MAX);
+	}
 	const struct item *parent = &r->item[sel->parent];
 	it.has_box = crop.box_set || parent->has_box;
 	for (int i = 0; i < 4 && it.has_box; i++) {
