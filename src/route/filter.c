@@ -315,10 +315,14 @@ int nx_filter_run(uv_loop_t *loop, struct nx_query *query, char *const *sources,
 	pthread_cond_init(&f.room, NULL);
 	uv_async_init(loop, &f.wake, on_wake);
 	f.wake.data = &f;
-	if (pthread_create(&thread, NULL, decode_all, &f))
-		return nx_err_set(err, NX_EOS, "cannot start a thread: %s", strerror(errno));
-	uv_run(loop, UV_RUN_DEFAULT);
-	pthread_join(thread, NULL);
+	int e = pthread_create(&thread, NULL, decode_all, &f);
+	if (e) {
+		nx_err_set(&f.source_err, NX_EOS, "cannot start a thread: %s", strerror(e));
+		uv_close((uv_handle_t *)&f.wake, NULL);
+	} else {
+		uv_run(loop, UV_RUN_DEFAULT);
+		pthread_join(thread, NULL);
+	}
 	/* uv_stop leaves the closed handle to one more turn of the loop. */
 	uv_run(loop, UV_RUN_NOWAIT);
 	pthread_cond_destroy(&f.room);

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "route/upstream.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -48,8 +49,10 @@ static int append_stats(const struct nx_route_config *c, const struct nx_plan *p
 	nx_upstream_observe(up, line.interval_ms, true, &line);
 	nx_stats_print(&line, &text);
 	FILE *out = fopen(c->stats_out, "ae");
-	if (!out || fwrite(text.data, 1, text.len, out) != text.len || fclose(out))
-		rc = nx_err_set(err, NX_EIO, "cannot write '%s'", c->stats_out);
+	bool written = out && fwrite(text.data, 1, text.len, out) == text.len;
+	if ((out && fclose(out)) || !written)
+		rc = nx_err_set(
+			err, NX_EIO, "cannot write '%s': %s", c->stats_out, strerror(errno));
 	nx_buf_release(&text);
 	nx_stats_release(&line);
 	return rc;
@@ -107,6 +110,7 @@ int nx_route_filter(const struct nx_route_config *c, char *const *sources, size_
 /* ---- statistics of a running router ----------------------------------------------------------------- */
 
 struct fetch {
+	bool done;
 	struct nx_buf body;
 	struct nx_err err;
 };
@@ -115,6 +119,7 @@ static void fetched(void *arg, const struct nx_http_answer *a, const struct nx_e
 {
 	struct fetch *f = arg;
 
+	f->done = true;
 	if (err)
 		f->err = *err;
 	else if (a->status != 200)
@@ -134,7 +139,7 @@ int nx_route_print_stats(const struct nx_route_config *c, const char *address, s
 	if (rc)
 		return rc;
 	nx_http_send(client, "GET", "/nexus/v1/stats", NULL, &none, 5000, fetched, &f);
-	while (f.body.len == 0 && f.err.code == 0 && uv_run(loop, UV_RUN_ONCE))
+	while (!f.done && uv_run(loop, UV_RUN_ONCE))
 		;
 	nx_http_client_close(&client);
 	uv_run(loop, UV_RUN_DEFAULT);

@@ -14,6 +14,7 @@
 #include "net/daemon.h"
 #include "net/oip.h"
 #include "query/outcome.h"
+#include "query/wire.h"
 #include "route/upstream.h"
 #include "stats/tally.h"
 
@@ -227,7 +228,8 @@ static void print_line(struct router *r, bool rotate, struct nx_buf *out)
 	struct nx_stats line;
 
 	nx_tally_line(r->tally, r->plan->epoch, nx_now_ns(), rotate, &line);
-	nx_upstream_observe(r->upstream, line.interval_ms, rotate, &line);
+	if (r->upstream) /* closed when a drain takes too long */
+		nx_upstream_observe(r->upstream, line.interval_ms, rotate, &line);
 	nx_stats_print(&line, out);
 	nx_stats_release(&line);
 }
@@ -265,9 +267,13 @@ static bool forward_metadata(struct router *r, struct nx_http_req *req)
 		*slash = '\0';
 	if (!s)
 		s = find_session(r, name);
-	if (s) {
-		nx_buf_addf(&path, "/v2/models/%s%s%s", s->model, slash ? "/" : "",
-			slash ? slash + 1 : "");
+	if (s && r->draining) {
+		reply_error(req, 503, "draining", nx_reason_name(NX_REASON_DRAIN));
+	} else if (s) {
+		nx_buf_adds(&path, "/v2/models/");
+		nx_wire_add_segment(&path, s->model);
+		if (slash)
+			nx_buf_addf(&path, "/%s", slash + 1);
 		nx_upstream_forward(r->upstream, s->session, "GET", path.data, on_forwarded, req);
 		nx_buf_release(&path);
 	}

@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "query/outcome.h"
 #include "query/wire.h"
 
 #include <stdio.h>
@@ -255,7 +256,8 @@ static int make_backends(struct nx_upstream *up, const struct nx_plan *plan, str
 			b[i] = old;
 		} else if (backend_new(up, pb, &b[i], err)) {
 			while (i--) {
-				if (!find_backend(up->backend, up->n_backends, b[i]->name))
+				/* A moved backend is new under its old name. */
+				if (find_backend(up->backend, up->n_backends, b[i]->name) != b[i])
 					backend_free(b[i]);
 			}
 			free(b);
@@ -373,14 +375,25 @@ static void send_to(struct call *c, struct backend *b)
 	nx_wire_send(b->client, &c->infer, on_answer, c);
 }
 
+/* Why the backend takes no requests any more, or NULL if it does. */
+static const char *lost_backend(const struct nx_http_answer *a, const struct nx_err *err)
+{
+	if (err)
+		return err->code == NX_ELATE ? NULL : err->msg;
+	if (a->status == 503 && nx_verdict_of(a, NULL, 0, 0).reason == NX_REASON_DRAIN)
+		return "it is draining";
+	return NULL;
+}
+
 static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx_err *err)
 {
 	struct call *c = arg;
 	struct backend *b = c->backend, *other = NULL;
 
-	if (err && err->code != NX_ELATE && !b->removed)
-		set_reachable(b, false, err->msg);
-	if (err && err->code != NX_ELATE && c->retry && nx_now_ns() < c->infer.deadline_ns) {
+	const char *lost = lost_backend(a, err);
+	if (lost && !b->removed)
+		set_reachable(b, false, lost);
+	if (lost && c->retry && nx_now_ns() < c->infer.deadline_ns) {
 		struct route *r = find_route(c->up, c->session);
 		other = r ? pick(r, b) : NULL;
 	}
