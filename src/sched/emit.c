@@ -195,28 +195,23 @@ void nx_emit(const struct nx_problem *p, struct nx_placement *pl, struct nx_plan
 
 int64_t nx_emit_moved(const struct nx_plan *plan, const struct nx_plan *previous)
 {
-	struct nx_index hosts = NX_INDEX_INIT;
+	struct nx_index hosts = NX_INDEX_INIT, names = NX_INDEX_INIT;
 	int64_t moved = 0;
 
-	for (size_t b = 0; b < previous->n_backends; b++)
+	for (size_t b = 0; b < previous->n_backends; b++) {
+		nx_index_add(&names, previous->backend[b].backend, b);
 		for (size_t i = 0; i < previous->backend[b].n_sessions; i++)
 			nx_index_add(&hosts, previous->backend[b].session[i].session, b);
+	}
+	nx_index_sort(&names);
 	nx_index_sort(&hosts);
 	for (size_t b = 0; b < plan->n_backends; b++) {
-		for (size_t i = 0; i < plan->backend[b].n_sessions; i++) {
-			const char *session = plan->backend[b].session[i].session;
-			const char *name = plan->backend[b].backend;
-			bool stayed = false;
+		size_t old = nx_index_get(&names, plan->backend[b].backend);
 
-			for (size_t at = nx_index_find(&hosts, session);
-				!stayed && at < hosts.n &&
-				strcmp(hosts.entry[at].name, session) == 0;
-				at++)
-				stayed = strcmp(previous->backend[hosts.entry[at].value].backend,
-						 name) == 0;
-			moved += !stayed;
-		}
+		for (size_t i = 0; i < plan->backend[b].n_sessions; i++)
+			moved += !nx_index_has(&hosts, plan->backend[b].session[i].session, old);
 	}
+	nx_index_release(&names);
 	nx_index_release(&hosts);
 	return moved;
 }

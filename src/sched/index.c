@@ -48,6 +48,13 @@ size_t nx_index_get(const struct nx_index *x, const char *name)
 	return at == NX_INDEX_NONE ? NX_INDEX_NONE : x->entry[at].value;
 }
 
+bool nx_index_has(const struct nx_index *x, const char *name, size_t value)
+{
+	struct nx_index_entry key = { name, value };
+
+	return x->n && bsearch(&key, x->entry, x->n, sizeof *x->entry, by_name);
+}
+
 void nx_index_release(struct nx_index *x)
 {
 	free(x->entry);

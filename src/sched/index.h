@@ -3,6 +3,7 @@
 #ifndef NX_SCHED_INDEX_H
 #define NX_SCHED_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct nx_index {
@@ -25,6 +26,8 @@ void nx_index_sort(struct nx_index *x); /* after the last add, before the first 
 size_t nx_index_find(const struct nx_index *x, const char *name);
 /* The value of the first entry of that name, or NX_INDEX_NONE. */
 size_t nx_index_get(const struct nx_index *x, const char *name);
+/* Whether there is an entry of that name and value. */
+bool nx_index_has(const struct nx_index *x, const char *name, size_t value);
 void nx_index_release(struct nx_index *x);
 
 #endif

@@ -18,7 +18,12 @@
  */
 #include "sched/node.h"
 
+#include "core/alloc.h"
+
 #include <math.h>
+#include <stdlib.h>
+
+#define PIECE_LOOKS 4000000 /* at items, over all pieces of a node that are looked at one by one */
 
 /* Rows that arrive in one cycle; a hair above a whole number counts as that number. */
 static double rows_needed(const struct nx_item *it, double duty_ms)
@@ -29,22 +34,38 @@ static double rows_needed(const struct nx_item *it, double duty_ms)
 	return b < 1 ? 1 : b;
 }
 
-/* Memory of a node; batch 0 counts as none.  Quadratic in n, which is a handful. */
+struct weights {
+	size_t id;
+	double bytes;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct weights *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Memory of a node in batches of batch[], or of what arrives in a cycle where that is NULL. */
 static double node_memory(
 	const struct nx_item *const *item, size_t n, const int64_t *batch, double duty_ms)
 {
+	enum { USUAL = 32 };
+	struct weights few[USUAL], *w = n > USUAL ? nx_alloc(n, sizeof *w) : few;
 	double bytes = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		int64_t b = batch ? batch[i] : (int64_t)rows_needed(item[i], duty_ms);
-		size_t j = 0;
 
-		while (j < i && item[j]->weights_id != item[i]->weights_id)
-			j++;
-		if (j == i)
-			bytes += item[i]->weights_bytes;
+		w[i] = (struct weights){ item[i]->weights_id, item[i]->weights_bytes };
 		bytes += (double)item[i]->curve->row[b - 1].run * item[i]->row_bytes;
 	}
+	qsort(w, n, sizeof *w, by_id);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || w[i].id != w[i - 1].id)
+			bytes += w[i].bytes;
+	if (w != few)
+		free(w);
 	return bytes;
 }
 
@@ -119,6 +140,7 @@ bool nx_node_cycle(
 	const struct nx_item *const *item, size_t n, double memory_bytes, struct nx_cycle *cycle)
 {
 	double d, busy, latest, best = INFINITY;
+	size_t looks = 0;
 
 	if (!least_cycle(item, n, memory_bytes, &d))
 		return false;
@@ -137,7 +159,10 @@ bool nx_node_cycle(
 		}
 		if (end >= latest)
 			break;
-		d = end * (1 + 2 * NX_SCHED_EPS); /* just inside the next piece */
+		/* just inside the next piece; or, where thousands of sessions make millions of
+		 * them, in one that is not far */
+		looks += n;
+		d = looks < PIECE_LOOKS ? end * (1 + 2 * NX_SCHED_EPS) : end * 1.001;
 	}
 	cycle->memory_bytes = node_memory(item, n, cycle->batch, 0);
 	return best < INFINITY;

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MATCH_TRIES 256 /* backends of a session that a slot may be named after */
+
 struct stick {
 	struct nx_problem *p;
 	const struct nx_plan *previous;
@@ -227,16 +229,19 @@ static void name_slots(const struct stick *s, struct nx_placement *pl, const siz
 		for (size_t i = 0; i < pl->n; i++) {
 			struct nx_slot *slot = &pl->slot[i];
 
-			if (slot->type != t || from[i] == NX_INDEX_NONE)
+			if (from[i] == NX_INDEX_NONE)
 				continue;
 			const struct nx_plan_backend *old = &s->previous->backend[from[i]];
 			long number = number_of(old->backend, s->p->type[t].slug);
 
+			/* also of another type: it keeps its name, whatever that looks like */
+			if (number >= 0 && (size_t)number < limit)
+				used[number] = true;
+			if (slot->type != t)
+				continue;
 			slot->address = old->address;
 			slot->name = number < 0 ? old->backend : NULL;
 			slot->number = number < 0 ? 0 : (size_t)number;
-			if (number >= 0 && (size_t)number < limit)
-				used[number] = true;
 		}
 		for (size_t i = 0, next = 0; i < pl->n; i++) {
 			if (pl->slot[i].type != t || from[i] != NX_INDEX_NONE)
@@ -275,24 +280,77 @@ static int by_pair(const void *a, const void *b)
 	return x->backend < y->backend ? -1 : x->backend > y->backend;
 }
 
-/* All pairs of a slot and a previous backend of its type that share a session. */
-static struct match *find_matches(const struct stick *s, const struct nx_placement *pl, size_t *n)
+/* Which previous backend each slot is named after, and the other way round. */
+struct naming {
+	size_t *from; /* NX_INDEX_NONE: none yet */
+	bool *taken;
+};
+
+/* The sessions of previous backends that are not taken; those of one session alone, or all. */
+static struct nx_index free_hosts(const struct stick *s, const struct naming *to, bool alone)
 {
-	struct nx_index hosts = NX_INDEX_INIT; /* session -> previous backends */
+	struct nx_index hosts = NX_INDEX_INIT;
+
+	for (size_t b = 0; b < s->previous->n_backends; b++) {
+		const struct nx_plan_backend *old = &s->previous->backend[b];
+
+		for (size_t i = 0; i < old->n_sessions && !to->taken[b]; i++)
+			if (!alone || old->n_sessions == 1)
+				nx_index_add(&hosts, old->session[i].session, b);
+	}
+	nx_index_sort(&hosts);
+	return hosts;
+}
+
+/* Devices of one session each match perfectly, and there may be thousands of one session: they are
+ * paired off first, in their order, so that all pairs need not be looked at. */
+static void match_alone(const struct stick *s, const struct nx_placement *pl, struct naming *to)
+{
+	struct nx_index hosts = free_hosts(s, to, true);
+	size_t *skip = nx_alloc(hosts.n + 1, sizeof *skip); /* at the first of a name: taken ones */
+
+	for (size_t i = 0; i < pl->n; i++) {
+		const char *name = s->p->demand[pl->slot[i].part[0].demand].session;
+		size_t first = nx_index_find(&hosts, name);
+
+		if (pl->slot[i].n != 1 || first == NX_INDEX_NONE)
+			continue;
+		size_t at = first + skip[first];
+		while (at < hosts.n && strcmp(hosts.entry[at].name, name) == 0 &&
+			s->type[hosts.entry[at].value] != pl->slot[i].type)
+			at++;
+		if (at == hosts.n || strcmp(hosts.entry[at].name, name) != 0)
+			continue;
+		/* what was passed over is of another type: it waits for its turn */
+		size_t b = hosts.entry[at].value;
+		for (; at > first + skip[first]; at--)
+			hosts.entry[at].value = hosts.entry[at - 1].value;
+		skip[first]++;
+		to->from[i] = b;
+		to->taken[b] = true;
+	}
+	free(skip);
+	nx_index_release(&hosts);
+}
+
+/* All pairs of a slot and a previous backend of its type that share a session; of slots and
+ * backends that are still free, and of a session on very many backends, some. */
+static struct match *find_matches(
+	const struct stick *s, const struct nx_placement *pl, const struct naming *to, size_t *n)
+{
+	struct nx_index hosts = free_hosts(s, to, false);
 	struct match *m = NULL;
 	size_t cap = 0, kept = 0;
 
-	for (size_t b = 0; b < s->previous->n_backends; b++)
-		for (size_t i = 0; i < s->previous->backend[b].n_sessions; i++)
-			nx_index_add(&hosts, s->previous->backend[b].session[i].session, b);
-	nx_index_sort(&hosts);
 	*n = 0;
 	for (size_t i = 0; i < pl->n; i++) {
-		for (size_t j = 0; j < pl->slot[i].n; j++) {
+		for (size_t j = 0; j < pl->slot[i].n && to->from[i] == NX_INDEX_NONE; j++) {
 			const char *name = s->p->demand[pl->slot[i].part[j].demand].session;
+			size_t at = nx_index_find(&hosts, name);
 
-			for (size_t at = nx_index_find(&hosts, name);
-				at < hosts.n && strcmp(hosts.entry[at].name, name) == 0; at++) {
+			for (size_t tries = 0; tries < MATCH_TRIES && at < hosts.n &&
+					       strcmp(hosts.entry[at].name, name) == 0;
+				tries++, at++) {
 				if (s->type[hosts.entry[at].value] != pl->slot[i].type)
 					continue;
 				m = nx_grow(m, &cap, *n + 1, sizeof *m);
@@ -316,23 +374,24 @@ static struct match *find_matches(const struct stick *s, const struct nx_placeme
 static void match_names(const struct stick *s, struct nx_placement *pl)
 {
 	size_t n;
-	struct match *m = find_matches(s, pl, &n);
-	size_t *from = nx_alloc(pl->n + 1, sizeof *from);
-	bool *taken = nx_alloc(s->previous->n_backends + 1, sizeof *taken);
+	struct naming to = { nx_alloc(pl->n + 1, sizeof *to.from),
+		nx_alloc(s->previous->n_backends + 1, sizeof *to.taken) };
 
 	for (size_t i = 0; i < pl->n; i++)
-		from[i] = NX_INDEX_NONE;
+		to.from[i] = NX_INDEX_NONE;
+	match_alone(s, pl, &to);
+	struct match *m = find_matches(s, pl, &to, &n);
 	if (n)
 		qsort(m, n, sizeof *m, better_match);
 	for (size_t i = 0; i < n; i++) {
-		if (taken[m[i].backend] || from[m[i].slot] != NX_INDEX_NONE)
+		if (to.taken[m[i].backend] || to.from[m[i].slot] != NX_INDEX_NONE)
 			continue;
-		taken[m[i].backend] = true;
-		from[m[i].slot] = m[i].backend;
+		to.taken[m[i].backend] = true;
+		to.from[m[i].slot] = m[i].backend;
 	}
-	name_slots(s, pl, from);
-	free(taken);
-	free(from);
+	name_slots(s, pl, to.from);
+	free(to.taken);
+	free(to.from);
 	free(m);
 }
 

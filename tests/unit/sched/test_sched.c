@@ -245,6 +245,42 @@ START_TEST(replan_moves_nothing_and_then_little)
 }
 END_TEST
 
+/* Nothing in ten seconds is less than one in ten seconds, not never. */
+START_TEST(unseen_sessions_keep_a_place)
+{
+	struct nx_wl_session sessions[] = { { .session = (char *)"busy", .rate = 50 },
+		{ .session = (char *)"rare", .rate = 0.01 } };
+	struct nx_workload w = { .session = sessions, .n_sessions = 2 };
+	struct nx_stats_session s[] = { { .session = (char *)"busy" },
+		{ .session = (char *)"rare" } };
+	struct nx_stats observed = { .interval_ms = 10000, .session = s, .n_sessions = 2 };
+
+	nx_sched_observe(&w, &observed);
+	ck_assert_double_eq(sessions[0].rate, 0.1);
+	ck_assert_double_eq(sessions[1].rate, 0.01);
+}
+END_TEST
+
+/* A router that carries the stages' requests without knowing the query. */
+START_TEST(gammas_from_the_rates_of_stages)
+{
+	struct nx_workload w = { 0 };
+	struct nx_stats_session s[] = { { .session = (char *)"q/det", .rate = 10 },
+		{ .session = (char *)"q/car", .rate = 30 } };
+	struct nx_stats observed = { .interval_ms = 1000, .session = s, .n_sessions = 2 };
+
+	parse_workload("{\"format\":\"nexus-workload/1\","
+		       "\"queries\":[{\"query\":\"q\",\"slo_ms\":9,\"rate\":1,\"stages\":["
+		       "{\"stage\":\"det\",\"model\":\"m\"},{\"stage\":\"car\",\"model\":\"m\","
+		       "\"after\":\"det\",\"gamma\":1}]}]}",
+		&w);
+	nx_sched_observe(&w, &observed);
+	ck_assert_double_eq(w.query[0].rate, 10);
+	ck_assert_double_eq(w.query[0].stage[1].gamma, 3);
+	nx_workload_release(&w);
+}
+END_TEST
+
 START_TEST(observed_rates_replace)
 {
 	struct nx_workload w = { 0 };
@@ -273,4 +309,4 @@ END_TEST
 UNIT_MAIN("sched/sched", p1_whole_devices, p2_two_share, p3_infeasible_residue, p4_whole_and_shared,
 	p5_low_rates, p6_better_than_greedy, p8_three_partition, exact_multiples,
 	rate_zero_needs_no_device, device_count_is_a_limit, replan_moves_nothing_and_then_little,
-	observed_rates_replace)
+	gammas_from_the_rates_of_stages, observed_rates_replace, unseen_sessions_keep_a_place)
