@@ -237,7 +237,7 @@ demo: all
 # ---- lint ------------------------------------------------------------------------------------
 
 C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch]))
-SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t .ci/run))
+SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t tests/real/*.sh tests/real/*.t .ci/run))
 .PHONY: lint format headers man fuzz
 lint: headers
 	@sh tests/lint/lint.sh

@@ -17,6 +17,8 @@ PATH=$here/bin:$PATH
 rm -rf "$out"
 mkdir -p "$out/models"
 out=$(cd "$out" && pwd)
+cp "$data/clip.mp4" "$data/icon.jpg" "$out"
+cd "$out"
 # Sockets have short names wherever the folder is.
 run=$(mktemp -d)
 pids=
@@ -64,11 +66,11 @@ until curl -sf --unix-socket "$run/route.sock" http://nexus/v2/health/ready >/de
 done
 
 say "5. nexus-route --query overlay: the video at its own pace (26 s), one event a frame and reading"
-nexus-route -P "$out/plan.json" --query overlay --realtime --in-flight 32 --models "$out/models" "$data/clip.mp4" >"$out/events.jsonl"
+nexus-route -P "$out/plan.json" --query overlay --realtime --in-flight 32 --models models clip.mp4 >events.jsonl
 head -c 300 "$out/events.jsonl" >&2
 
 say "6. nexus-bench: the workload's rates, Poisson arrivals, for 10 s"
-nexus-bench --url "unix:$run/route.sock" -P "$out/plan.json" --models "$out/models" --input "$data/clip.mp4" \
+nexus-bench --url "unix:$run/route.sock" -P "$out/plan.json" --models models --input clip.mp4 \
 	--duration 10s --arrivals poisson --seed 1 "$out/workload.json" >"$out/bench.json"
 
 # What was read, against what was drawn.

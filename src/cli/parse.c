@@ -261,6 +261,7 @@ static void parse_options(struct parser *p, int argc, char **argv, struct common
 	int c;
 
 	opterr = 0;
+	optind = 0; /* getopt_long(3): a fresh scan, also in a process that has parsed before */
 	while ((c = getopt_long(argc, argv, p->shorts.data, p->longs, NULL)) != -1) {
 		const struct row *row = c == '?' || c == ':' ? NULL : find_row(p, c);
 		if (c == ':')

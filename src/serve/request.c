@@ -141,11 +141,17 @@ static int check_outputs(const struct nx_request *r, struct nx_err *err)
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
+/* By its type, or, for clients that name none, by the first bytes of a JPEG or PNG: no JSON text
+ * begins like that. */
 static bool is_picture(const struct nx_http_req *http)
 {
 	const char *type = nx_http_req_header(http, "Content-Type");
 
-	return type && strncasecmp(type, "image/", 6) == 0;
+	if (type && strncasecmp(type, "image/", 6) == 0)
+		return true;
+	return http->body_len > 8 && !nx_http_req_header(http, "Inference-Header-Content-Length") &&
+		(memcmp(http->body, "\xff\xd8\xff", 3) == 0 ||
+			memcmp(http->body, "\x89PNG\r\n\x1a\n", 8) == 0);
 }
 
 /* Inference-Header-Content-Length: where the JSON ends; (size_t)-1 without one. */
@@ -187,7 +193,8 @@ static int parse_body(struct nx_request *r, struct nx_err *err)
 		m->n_in == 1 ? &raw : NULL, &r->oip, err);
 }
 
-/* The SLO, or less if the client says so. */
+/* The SLO, or less if the client says so.  What the router says of a request's time is taken as it
+ * is: a stage of a query may use what the stages before it have left. */
 static int set_deadline(struct nx_request *r, struct nx_err *err)
 {
 	const char *header = nx_http_req_header(r->http, "Nexus-Deadline-Ms");
@@ -196,7 +203,7 @@ static int set_deadline(struct nx_request *r, struct nx_err *err)
 	if (header && nx_parse_double(header, &asked))
 		return nx_err_set(
 			err, NX_EDATA, "Nexus-Deadline-Ms must be a number (got '%.40s')", header);
-	if (header && asked < ms)
+	if (header)
 		ms = asked;
 	if (r->oip.deadline_ms >= 0 && r->oip.deadline_ms < ms)
 		ms = r->oip.deadline_ms;
@@ -204,7 +211,7 @@ static int set_deadline(struct nx_request *r, struct nx_err *err)
 	return 0;
 }
 
-/* curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg' is all that a client must do. */
+/* curl --data-binary @picture.jpg is all that a client must do. */
 static int parse_picture(struct nx_request *r, struct nx_err *err)
 {
 	if (!r->session->model->pictures)

@@ -19,12 +19,14 @@ like "prints frame, stage, label and score" out '^[0-9]+	scene	[a-z]+	[0-9]+%$'
 cp plan.json first.json
 true_that "a router" job_route plan.json --stats-interval 1s
 router=$bg
-frames_at() { # frames_at RATE SECONDS: load with the query at another rate
-	jq --argjson r "$1" '.queries[0].rate = $r | .sessions[].rate = 1' workload.json >load.json
-	nexus-bench -q --url "unix:$TAP_DIR/route.sock" -P plan.json --models models --input "$DEMO/clip.mp4" \
-		--arrivals uniform --duration "${2}s" --warmup 0s load.json >/dev/null
+jq '.queries[0].rate = 60 | .sessions[].rate = 1' workload.json >load.json
+background bench.log nexus-bench -q --url "unix:$TAP_DIR/route.sock" -P plan.json --models models \
+	--input "$DEMO/clip.mp4" --arrivals uniform --duration 60s load.json
+load_is_seen() {
+	nexus-route --stats --filter '.sessions[] | select(.session == "overlay/scene") | .rate >= 40' \
+		"unix:$TAP_DIR/route.sock" | grep -qx true
 }
-frames_at 60 4
+true_that "the router sees more load" wait_for 50 load_is_seen
 status 0 "replan.sh" env NEXUS_RELOAD="sh $TAP_DIR/reload.sh" sh -c "
 	echo 'kill -HUP $router; touch reloaded' >reload.sh
 	sh '$examples/replan.sh' profiles.json workload.json plan.json 'unix:$TAP_DIR/route.sock'"

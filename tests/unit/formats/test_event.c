@@ -67,6 +67,8 @@ START_TEST(reads_crops)
 	ck_assert_int_eq(nx_crop_parse(with, sizeof with - 1, &crop, &err), 0);
 	ck_assert(crop.box_set);
 	ck_assert_double_eq(crop.box[1], 2.5);
+	ck_assert_str_eq(crop.label, "car");
+	nx_crop_release(&crop);
 	ck_assert_int_eq(nx_crop_parse(without, sizeof without - 1, &crop, &err), 0);
 	ck_assert(!crop.box_set);
 	ck_assert_int_eq(nx_crop_parse("{}", 2, &crop, &err), 0);
