@@ -65,6 +65,7 @@ struct run {
 	struct item *item;
 	size_t n_items, cap_items;
 	int pending; /* requests under way */
+	bool warned; /* one warning a frame, however many of its requests fail */
 	nx_query_done_fn *done;
 	void *arg;
 };

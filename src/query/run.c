@@ -113,6 +113,14 @@ static void run_end(struct run *r)
 	run_free(r);
 }
 
+static void warn_once(struct run *r, const char *stage, const struct nx_err *err)
+{
+	if (!r->warned)
+		nx_warn("%s: frame %lld: stage '%s': %s", r->source, (long long)r->frame.index,
+			stage, err->msg);
+	r->warned = true;
+}
+
 /* Asks the stages below for what an answered item found. */
 static void spawn(struct run *r, size_t item)
 {
@@ -124,8 +132,7 @@ static void spawn(struct run *r, size_t item)
 		if (r->query->stage[s].parent != (int)stage)
 			continue;
 		if (stage_select(r, s, item, &err)) {
-			nx_warn("%s: frame %lld: %s", r->source, (long long)r->frame.index,
-				err.msg);
+			warn_once(r, r->query->stage[s].plan->stage, &err);
 			while (r->n_items > first)
 				free(r->item[--r->n_items].label);
 			r->item[item].outcome = "failed";
@@ -141,8 +148,7 @@ void run_job_done(struct job *j)
 	struct run *r = j->run;
 
 	if (j->err.code)
-		nx_warn("%s: frame %lld: stage '%s': %s", r->source, (long long)r->frame.index,
-			r->query->stage[j->stage].plan->stage, j->err.msg);
+		warn_once(r, r->query->stage[j->stage].plan->stage, &j->err);
 	for (size_t i = 0; i < j->n; i++) {
 		if (r->item[j->first + i].answered)
 			spawn(r, j->first + i);

@@ -163,7 +163,7 @@ int stage_select(struct run *r, size_t stage, size_t parent_item, struct nx_err 
 		rc = select_all(&sel, err);
 	}
 	if (rc)
-		return nx_err_wrap(err, "select of stage '%s'", s->plan->stage);
+		return nx_err_wrap(err, "select");
 	s->parents++;
 	s->requests += sel.made;
 	return 0;
