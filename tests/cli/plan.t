@@ -87,6 +87,26 @@ true_that 'the new plan keeps its promises' check -s stats.json --previous abc-p
 nexus-plan -q -p abc-profiles.json --previous abc-plan.json -s - abc.json <stats.json >out2
 true_that 'stats from standard input' cmp out out2
 
+# Names stay unique where a device type's short name went to another type.
+for d in "Maker X1" "Other X1"; do
+	jq -n --arg d "$d" '{format: "nexus-profile/1", model: $d, device: $d,
+		latency: [{batch: 1, mean_ms: 1}]}'
+done >x1.json
+jq -n '{format: "nexus-workload/1", devices: [{device: "Maker X1"}],
+	sessions: [{session: "m", model: "Maker X1", slo_ms: 10, rate: 1}]}' >x1-old.json
+jq '.devices = [{device: "Other X1"}, {device: "Maker X1"}] |
+	.sessions += [{session: "o", model: "Other X1", slo_ms: 10, rate: 1}]' x1-old.json >x1-new.json
+nexus-plan -q -p x1.json x1-old.json >x1-plan.json
+status 0 'a second type of the same name' nexus-plan -p x1.json --previous x1-plan.json x1-new.json
+is 'takes no name twice' "$(jq -r '.backends[].backend' out | sort | uniq -d)" ""
+
+# Thousands of devices of one session, which are not all paired with all.
+jq -n '{format: "nexus-workload/1", devices: [{device: "Maker X1", count: 30000}],
+	sessions: [{session: "m", model: "Maker X1", slo_ms: 10, rate: 1e9}]}' >large.json
+nexus-plan -q -p x1.json large.json >large-plan.json
+status 1 're-plans 30000 devices' nexus-plan -p x1.json --previous large-plan.json large.json
+is 'and moves nothing' "$(jq '[.summary.devices, .summary.moved] | @csv' out)" '"30000,0"'
+
 # Addresses and limits of devices.
 jq '.devices = [{device: "NVIDIA H200", count: 1, addresses: ["http://a:1"]}]' abc.json >few.json
 status 1 'too few devices' nexus-plan -p abc-profiles.json few.json

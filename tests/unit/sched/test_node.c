@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct nx_curve curve_of(const struct nx_latency_point *point, size_t n, bool interpolate)
@@ -214,6 +215,38 @@ START_TEST(fits_equals_trying_all_cycles)
 }
 END_TEST
 
+/* Millions of cycles could be looked at here: the walk must end, in one that works. */
+START_TEST(thousands_of_quick_sessions_end)
+{
+	enum { N = 3000 };
+	struct nx_curve c = affine_curve(1e-4, 1e-5, 4096);
+	struct nx_item *it = calloc(N, sizeof *it);
+	const struct nx_item **at = calloc(N, sizeof *at);
+	struct nx_cycle cycle = { .batch = calloc(N, sizeof *cycle.batch) };
+	double busy = 0;
+
+	ck_assert(it && at && cycle.batch);
+	for (size_t i = 0; i < N; i++) {
+		it[i] = item_of(&c, 1e6, 100 + 0.37 * (double)i);
+		it[i].weights_bytes = 1;
+		it[i].weights_id = i % 7;
+		at[i] = &it[i];
+	}
+	ck_assert(nx_node_cycle(at, N, 8, &cycle));
+	ck_assert_double_eq(cycle.memory_bytes, 7);
+	for (size_t i = 0; i < N; i++) {
+		ck_assert_double_le(it[i].rate * cycle.duty_ms / 1000,
+			(double)cycle.batch[i] * (1 + NX_SCHED_EPS));
+		busy += nx_curve_ms(&c, cycle.batch[i]);
+	}
+	ck_assert_double_le(busy, cycle.duty_ms);
+	free(cycle.batch);
+	free(at);
+	free(it);
+	nx_curve_release(&c);
+}
+END_TEST
+
 /* P7: residues of 8 sessions; the best of all is never worse than the paper's greedy, and often
  * better. */
 START_TEST(p7_never_worse_than_the_paper)
@@ -257,4 +290,5 @@ END_TEST
 
 UNIT_MAIN("sched/node", sparse_profile_pads_up, falling_profile_takes_the_quicker_batch,
 	whole_profile_above_the_table, p5_low_rate, equality_does_not_flip, memory_is_a_limit,
-	fits_equals_trying_all_cycles, p7_never_worse_than_the_paper)
+	fits_equals_trying_all_cycles, thousands_of_quick_sessions_end,
+	p7_never_worse_than_the_paper)
