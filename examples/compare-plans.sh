@@ -8,9 +8,10 @@ old=${1:?a plan} new=${2:?another plan}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-table='"devices \(.summary.devices)",
+table='def short: . * 100 | round / 100;
+	"devices \(.summary.devices)",
 	(.backends[] | . as $b | .sessions[]
-		| "\(.session) on \($b.backend): batch \(.batch) every \($b.duty_cycle_ms) ms for \(.rate)/s")'
+		| "\(.session) on \($b.backend): batch \(.batch) every \($b.duty_cycle_ms | short) ms for \(.rate | short)/s")'
 jq -r "$table" "$old" | sort >"$dir/old"
 jq -r "$table" "$new" | sort >"$dir/new"
 diff -u --label "$old" --label "$new" "$dir/old" "$dir/new"

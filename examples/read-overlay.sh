@@ -19,8 +19,9 @@ mkdir -p "$out/models"
 out=$(cd "$out" && pwd)
 cp "$data/clip.mp4" "$data/icon.jpg" "$out"
 cd "$out"
-# Sockets have short names wherever the folder is.
+# Backends listen in a folder of their own: sockets need short names.
 run=$(mktemp -d)
+export NEXUS_RUNTIME_DIR="$run"
 pids=
 cleanup() {
 	[ -z "$pids" ] || kill $pids 2>/dev/null || :
@@ -45,7 +46,7 @@ jq -r '[.model, (.latency[] | select(.batch == 1 or .batch == 16) | "batch \(.ba
 	| join("  ")' "$out/profiles.json" >&2
 
 say "3. nexus-plan: who runs what, in which batches"
-jq -n --arg device "$(jq -rs '.[0].device' "$out/profiles.json")" --arg dir "$run" \
+jq -n --arg device "$(jq -rs '.[0].device' "$out/profiles.json")" --arg dir "" \
 	-f "$data/workload.jq" >"$out/workload.json"
 nexus-plan -p "$out/profiles.json" "$out/workload.json" -o "$out/plan.json"
 jq -r '.backends[] | "\(.backend): duty cycle \(.duty_cycle_ms * 100 | round / 100) ms, occupancy \(.occupancy * 1000 | round / 10) %",

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define DRIFT_BATCHES 20   /* of the planned size, before the plan's time is doubted */
+#define DRIFT_MIN_MS  0.5  /* and this much: less is the machine's own unrest */
 #define DRIFT         1.15 /* times the planned time */
 
 /* ---- answers ------------------------------------------------------------------------------------- */
@@ -210,7 +211,7 @@ static void watch_drift(struct nx_served *v, uint32_t rows, double ms)
 		return;
 	v->n_seen++;
 	v->seen_ms += (ms - v->seen_ms) / (double)v->n_seen;
-	if (v->n_seen < DRIFT_BATCHES || v->seen_ms <= DRIFT * v->exec_ms)
+	if (v->n_seen < DRIFT_BATCHES || v->seen_ms <= DRIFT * v->exec_ms + DRIFT_MIN_MS)
 		return;
 	v->warned = true;
 	nx_warn("session '%s': batch %u: planned %.3g ms, seen %.3g ms: re-profile", v->name,

@@ -13,12 +13,12 @@ fi
 job_models
 nexus-profile -q -d cpu -b 1,2,4,8 --time-cap 200ms models/*.tar.gz >profiles.json
 device=$(jq -rs '.[0].device' profiles.json)
-jq -n --arg device "$device" --arg dir "$TAP_DIR" -f "$DEMO/workload.jq" | jq 'del(.devices[].addresses)' >workload.json
+jq -n --arg device "$device" --arg dir "" -f "$DEMO/workload.jq" >workload.json
 jq -n --arg d sim '{format: "nexus-workload/1", sessions: [ {session: "icons", model: "icons", slo_ms: 100, rate: 50} ]}' >icons-workload.json
 nexus-plan -q -p profiles.json workload.json -o plan.json
 mkdir profiles && cp profiles.json profiles/
 cp "$DEMO/clip.mp4" clip.mp4
-cp "$NX_SRC/tests/data/media/blue.bmp" frame.jpg
+cp "$DEMO/icon.jpg" frame.jpg
 export NEXUS_MODELS="$TAP_DIR/models"
 
 # run PAGE: its commands; one that ends in & goes to the background, and its server is waited for.

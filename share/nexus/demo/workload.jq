@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The demo's workload, made for the device type $device and the sockets in $dir: one stream of 25
-# frames a second whose overlay is read (a query), and two services beside it that share the
-# device and have SLOs of their own.
+# The demo's workload, made for the device type $device: one stream of 25 frames a second whose
+# overlay is read (a query), and two services beside it that share the device and have SLOs of
+# their own.  Backends listen in the folder $dir, or if that is empty where they do by default.
 def digits($game): {
     stage: $game, model: ("digits-" + $game), after: "scene",
     select: ("select(.classes[0].label == \"" + $game + "\") | .detections[]"
@@ -9,7 +9,8 @@ def digits($game): {
 };
 {
     format: "nexus-workload/1",
-    devices: [ { device: $device, addresses: [ range(8) | "unix:\($dir)/cpu-\(.).sock" ] } ],
+    devices: [ { device: $device }
+        + if $dir == "" then {} else { addresses: [ range(8) | "unix:\($dir)/cpu-\(.).sock" ] } end ],
     sessions: [
         { session: "score-check", model: "digits-racer", slo_ms: 80, rate: 20 },
         { session: "inventory", model: "icons", slo_ms: 150, rate: 10 }
