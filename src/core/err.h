@@ -31,8 +31,8 @@ enum nx_ecode {
 };
 
 struct nx_err {
-	int code; /* enum nx_ecode */
-	char msg[1000];
+	int code;       /* enum nx_ecode */
+	char msg[4000]; /* has room for the mistakes of a bad file, one a line */
 };
 
 #define NX_ERR_INIT   \

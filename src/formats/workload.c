@@ -32,12 +32,21 @@ static void *extend(void *items, size_t *n, size_t more, size_t size)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
+/* The line that a message about a member names. */
+static int line_of(const struct nx_jv *v, const char *key)
+{
+	const struct nx_jv *member = nx_jv_get(v, key);
+
+	return member ? member->line : v->line;
+}
+
 static void read_device(struct reading *r, const struct nx_jv *v, struct nx_wl_device *d)
 {
 	static const char *const known[] = { "device", "count", "memory_bytes", "cost",
 		"addresses" };
 
 	nx_jcheck_keys(r->c, v, known, NX_ARRAY_LEN(known));
+	d->line = line_of(v, "device");
 	d->count = -1;
 	d->cost = 1;
 	nx_fmt_name(r->c, v, "device", NX_REQUIRED, &d->device);
@@ -54,7 +63,7 @@ static void read_session(struct reading *r, const struct nx_jv *v, struct nx_wl_
 		"rate" };
 
 	nx_jcheck_keys(r->c, v, known, NX_ARRAY_LEN(known));
-	s->line = v->line;
+	s->line = line_of(v, "model");
 	nx_fmt_name(r->c, v, "session", NX_REQUIRED, &s->session);
 	nx_fmt_name(r->c, v, "model", NX_REQUIRED, &s->model);
 	nx_fmt_name(r->c, v, "precision", NX_OPTIONAL, &s->precision);
@@ -70,7 +79,7 @@ static void read_stage(struct nx_jcheck *c, const struct nx_jv *v, struct nx_wl_
 		"gamma", "select" };
 
 	nx_jcheck_keys(c, v, known, NX_ARRAY_LEN(known));
-	s->line = v->line;
+	s->line = line_of(v, "model");
 	s->gamma = 1;
 	nx_fmt_part(c, v, "stage", &s->stage);
 	nx_fmt_name(c, v, "model", NX_REQUIRED, &s->model);
@@ -115,14 +124,15 @@ static void read_query(struct reading *r, const struct nx_jv *v, struct nx_wl_qu
 	const struct nx_jv *stages = NULL;
 
 	nx_jcheck_keys(r->c, v, known, NX_ARRAY_LEN(known));
-	q->line = v->line;
 	nx_fmt_part(r->c, v, "query", &q->query);
 	nx_fmt_above_zero(r->c, v, "slo_ms", NX_REQUIRED, &q->slo_ms);
 	nx_fmt_figure(r->c, v, "rate", NX_REQUIRED, &q->rate);
 	q->stage = nx_fmt_objects(
 		r->c, v, "stages", NX_REQUIRED, sizeof *q->stage, &stages, &q->n_stages);
-	for (size_t i = 0; i < q->n_stages; i++)
+	for (size_t i = 0; i < q->n_stages; i++) {
+		q->stage[i].index = (int)i;
 		read_stage(r->c, &stages->items[i], &q->stage[i]);
+	}
 	if (stages && stages->n == 0)
 		nx_jcheck_fail(r->c, v, "stages", "must have at least one stage");
 	if (q->n_stages)
@@ -140,16 +150,22 @@ static void read_workload(struct reading *r, const struct nx_jv *v)
 	nx_jcheck_keys(r->c, v, known, NX_ARRAY_LEN(known));
 	free(nx_fmt_objects(r->c, v, "devices", NX_OPTIONAL, 1, &items, &n));
 	w->device = extend(w->device, &w->n_devices, n, sizeof *w->device);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		w->device[w->n_devices - n + i].index = (int)i;
 		read_device(r, &items->items[i], &w->device[w->n_devices - n + i]);
+	}
 	free(nx_fmt_objects(r->c, v, "sessions", NX_OPTIONAL, 1, &items, &n));
 	w->session = extend(w->session, &w->n_sessions, n, sizeof *w->session);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		w->session[w->n_sessions - n + i].index = (int)i;
 		read_session(r, &items->items[i], &w->session[w->n_sessions - n + i]);
+	}
 	free(nx_fmt_objects(r->c, v, "queries", NX_OPTIONAL, 1, &items, &n));
 	w->query = extend(w->query, &w->n_queries, n, sizeof *w->query);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		w->query[w->n_queries - n + i].index = (int)i;
 		read_query(r, &items->items[i], &w->query[w->n_queries - n + i]);
+	}
 }
 
 /* A stage is served as session "query/stage": no other session may be called that. */

@@ -16,6 +16,7 @@ struct nx_wl_device {
 	double cost;           /* 1 by default */
 	char **addresses;      /* where backends of this type listen */
 	size_t n_addresses;
+	int line, index; /* of "device" in the file, of the device in its document: for messages */
 };
 
 struct nx_wl_session {
@@ -23,7 +24,7 @@ struct nx_wl_session {
 	char *precision; /* or NULL: the fastest profile */
 	int64_t threads; /* 0: any */
 	double slo_ms, rate;
-	int line; /* in the file, for messages; 0 unknown */
+	int line, index; /* of "model" in the file, of the session in its document */
 };
 
 struct nx_wl_stage {
@@ -31,10 +32,10 @@ struct nx_wl_stage {
 	char *after; /* stage it follows; NULL for the root */
 	char *precision;
 	int64_t threads;
-	double gamma; /* requests per output of the stage before; 1 for the root */
-	char *select; /* jq program, or NULL */
-	int parent;   /* index of 'after'; -1 for the root; stages are ordered parents first */
-	int line;
+	double gamma;    /* requests per output of the stage before; 1 for the root */
+	char *select;    /* jq program, or NULL */
+	int parent;      /* index of 'after'; -1 for the root; stages are ordered parents first */
+	int line, index; /* as of a session */
 };
 
 struct nx_wl_query {
@@ -42,7 +43,7 @@ struct nx_wl_query {
 	double slo_ms, rate;
 	struct nx_wl_stage *stage;
 	size_t n_stages;
-	int line;
+	int index; /* in its document */
 };
 
 struct nx_workload {

@@ -160,8 +160,8 @@ static void make_types(struct nx_problem *p, struct nx_resolve *r)
 		const struct nx_wl_device *wl = &p->workload->device[i];
 
 		if (!has_profile(p, wl->device))
-			nx_resolve_fail(r, 0,
-				".devices[%zu].device: no profile for device type '%s'", i,
+			nx_resolve_fail(r, wl->line,
+				".devices[%d].device: no profile for device type '%s'", wl->index,
 				wl->device);
 		else
 			add_type(p, &cap, wl->device, wl);

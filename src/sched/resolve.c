@@ -21,32 +21,36 @@
 
 #define MAX_RATE          1e12 /* as all figures of the formats */
 #define OCCUPANCY_BATCHES 64   /* looked at for a stage */
-#define SHOWN_MISTAKES    8    /* an error message has room for about as many */
 
 void nx_resolve_fail(struct nx_resolve *r, int line, const char *fmt, ...)
 {
+	static const size_t room =
+		sizeof((struct nx_err *)0)->msg - sizeof "\nand 18446744073709551615 more";
+	size_t before = r->text.len;
 	char what[300];
 	va_list ap;
 
-	if (r->mistakes++ >= SHOWN_MISTAKES)
+	r->mistakes++;
+	if (r->hidden++)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	if (r->text.len)
-		nx_buf_addc(&r->text, '\n');
-	if (line > 0)
-		nx_buf_addf(&r->text, "%s:%d: %s", r->source, line, what);
-	else
-		nx_buf_addf(&r->text, "%s: %s", r->source, what);
+	nx_buf_addf(&r->text, "%s%s:%d: %s", before ? "\n" : "", r->source, line, what);
+	if (before && r->text.len > room) {
+		r->text.len = before;
+		r->text.data[before] = '\0';
+	} else {
+		r->hidden = 0;
+	}
 }
 
 int nx_resolve_finish(struct nx_resolve *r, struct nx_err *err)
 {
 	int rc = 0;
 
-	if (r->mistakes > SHOWN_MISTAKES)
-		nx_buf_addf(&r->text, "\nand %zu more", r->mistakes - SHOWN_MISTAKES);
+	if (r->hidden)
+		nx_buf_addf(&r->text, "\nand %zu more", r->hidden);
 	if (r->mistakes)
 		rc = nx_err_set(err, NX_EDATA, "%s", r->text.data);
 	nx_buf_release(&r->text);
@@ -335,7 +339,7 @@ static void add_query(struct nx_resolve *r, size_t index)
 	q->wl = wl;
 	for (size_t i = 0; i < wl->n_stages; i++) {
 		const struct nx_wl_stage *s = &wl->stage[i];
-		char path[200];
+		char path[80];
 
 		d[i] = (struct nx_demand){ .session = nx_asprintf("%s/%s", wl->query, s->stage),
 			.model = s->model,
@@ -344,11 +348,12 @@ static void add_query(struct nx_resolve *r, size_t index)
 			.query = index,
 			.stage = i,
 			.rate = s->parent < 0 ? wl->rate : d[s->parent].rate * s->gamma };
-		snprintf(path, sizeof path, "query '%.60s', stage '%.60s'", wl->query, s->stage);
+		snprintf(path, sizeof path, ".queries[%d].stages[%d].model", wl->index, s->index);
 		known = check_model(r, &d[i], path, s->line) && known;
 		if (!(d[i].rate <= MAX_RATE)) {
-			nx_resolve_fail(r, s->line, "%s: the stage's rate is above 1e12 (%g)", path,
-				d[i].rate);
+			nx_resolve_fail(r, s->line,
+				".queries[%d].stages[%d].gamma: the stage's rate is above 1e12 (%g)",
+				wl->index, s->index, d[i].rate);
 			known = false;
 		}
 	}
@@ -378,7 +383,7 @@ void nx_resolve_demands(struct nx_resolve *r)
 			.query = NX_INDEX_NONE,
 			.stage = NX_INDEX_NONE };
 
-		snprintf(path, sizeof path, ".sessions[%zu].model", i);
+		snprintf(path, sizeof path, ".sessions[%d].model", s->index);
 		if (!check_model(r, &d, path, s->line))
 			continue;
 		d.session = nx_strdup(s->session);

@@ -12,10 +12,11 @@ struct nx_resolve {
 	const char *source; /* of the workload, for messages */
 	struct nx_buf text; /* the mistakes, a line each */
 	size_t mistakes;
-	size_t cap; /* of problem->demand */
+	size_t hidden; /* of them, for want of room */
+	size_t cap;    /* of problem->demand */
 };
 
-/* Notes a mistake; line 0: not known. */
+/* Notes a mistake at a line of the workload. */
 void nx_resolve_fail(struct nx_resolve *r, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -77,6 +77,17 @@ query 100 '{"stage":"a","model":"m"},{"stage":"b","model":"m"}' && verdict 65 't
 query 100 '{"stage":"a","model":"m"},{"stage":"b","model":"vgg","after":"a"}' &&
 	verdict 65 'unknown model of a stage'
 
+# In a stream of objects on many lines, the line of the member and its place in its own object.
+{
+	jq -n '{format: "nexus-workload/1", sessions: [{session: "a", model: "m", slo_ms: 99, rate: 1}]}'
+	jq '.sessions = [{session: "b", model: "n", slo_ms: 99, rate: 1}] |
+		.queries[0].stages[1].model = "vgg" | .devices = [{device: "e"}]' workload.json
+} >stream.json && mv stream.json workload.json
+verdict 65 'names that are not known, in a stream'
+sessions "$fine$(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+	printf ',%s' "$(session "s$i" "$(printf 'a-model-of-a-long-name-%s-%050d' "$i" 0)" 99 1)"
+done)" && verdict 65 'many unknown models are named'
+
 sessions "$fine"
 point_profile m '' >profiles.json && verdict 65 'empty profile'
 point_profile m '{"batch":0,"mean_ms":-1}' >profiles.json && verdict 65 'bad profile'

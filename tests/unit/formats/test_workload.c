@@ -50,13 +50,15 @@ START_TEST(fills_in_defaults)
 	ck_assert_double_eq(w.device[0].cost, 1);
 	ck_assert_uint_eq(w.device[0].memory_bytes, 0);
 	const struct nx_wl_query *q = &w.query[0];
-	ck_assert_int_eq(q->line, 2);
+	ck_assert_int_eq(q->index, 0);
 	/* Parents first. */
 	ck_assert_str_eq(q->stage[0].stage, "a");
 	ck_assert_int_eq(q->stage[0].parent, -1);
 	ck_assert_str_eq(q->stage[1].stage, "b");
 	ck_assert_int_eq(q->stage[1].parent, 0);
 	ck_assert_int_eq(q->stage[1].line, 4);
+	ck_assert_int_eq(q->stage[0].index, 2);
+	ck_assert_int_eq(q->stage[2].index, 0);
 	ck_assert_str_eq(q->stage[2].stage, "c");
 	ck_assert_int_eq(q->stage[2].parent, 1);
 	ck_assert_double_eq(q->stage[2].gamma, 1);
