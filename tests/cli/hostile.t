@@ -177,11 +177,13 @@ route_plan gone
 nexus-route -P plan.json --session s --frames 1 --models models "$clip" >out 2>err
 like 'a backend that is not there is named as in the plan' err "cannot connect to 'unix:$TAP_DIR/gone.sock'"
 
+# shellcheck disable=SC2317 # called by wait_for
+has_one() { ask http://x/nexus/v1/stats | jq -e '.sessions[0].total.received == 1'; }
 route_plan silent
 route --drain-timeout 200ms
 ask -d '{}' http://x/v2/models/s/infer >late &
 waiting=$!
-wait_for 10 sh -c "curl -s --unix-socket route.sock http://x/metrics | grep -q 'nexus_requests_received_total.* 1\$'"
+wait_for 10 has_one
 kill "$router"
 wait "$router"
 is 'a backend that never answers does not keep the router from ending' $? 0
@@ -212,6 +214,7 @@ select_plan() {
 	background good.log nexus-serve -P select.json --backend gone -d sim:alpha=0.01,beta=0.1 --models models
 	wait_for 20 grep -q 'listening on' good.log
 }
+# shellcheck disable=SC2317 # called by status
 filter_query() { timeout 30 nexus-route -P select.json --query q --frames 1 --models models "$clip"; }
 kill "$router" && wait "$router"
 bg=$good
