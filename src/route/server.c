@@ -358,6 +358,7 @@ static void drain(void *arg)
 	struct router *r = arg;
 
 	r->draining = true;
+	nx_info("draining");
 }
 
 /* What is still at a backend is answered with an error when its connections close. */
