@@ -215,10 +215,11 @@ static void add_session(struct nx_stats *sum, const struct nx_stats_session *s)
 	add_counts(&to->total, &s->total);
 }
 
-/* A mean of gammas, each weighted by the outputs it was seen on. */
+/* A mean of gammas, each weighted by the outputs it was seen on; 1 where that is not told. */
 static void add_edge(struct nx_stats *sum, const struct nx_stats_edge *e)
 {
 	struct nx_stats_edge *to = NULL;
+	double more = e->parents ? (double)e->parents : 1;
 
 	for (size_t i = 0; i < sum->n_edges && !to; i++)
 		if (strcmp(sum->edge[i].query, e->query) == 0 &&
@@ -230,11 +231,11 @@ static void add_edge(struct nx_stats *sum, const struct nx_stats_edge *e)
 		*to = *e;
 		to->query = nx_strdup(e->query);
 		to->stage = nx_strdup(e->stage);
+		to->weight = more;
 		return;
 	}
-	double have = (double)to->parents, more = (double)e->parents;
-	if (more > 0)
-		to->gamma = (to->gamma * have + e->gamma * more) / (have + more);
+	to->gamma = (to->gamma * to->weight + e->gamma * more) / (to->weight + more);
+	to->weight += more;
 	to->parents += e->parents;
 }
 

@@ -87,6 +87,15 @@ true_that 'the new plan keeps its promises' check -s stats.json --previous abc-p
 nexus-plan -q -p abc-profiles.json --previous abc-plan.json -s - abc.json <stats.json >out2
 true_that 'stats from standard input' cmp out out2
 
+# Gammas of several routers that do not say on how many outputs they were seen.
+for r in 1 2; do
+	jq -nc --arg r "$r" '{format: "nexus-stats/1", time: "2026-01-01T00:00:00Z", source: "route",
+		id: $r, interval_ms: 1000, sessions: [],
+		edges: [{query: "traffic", stage: "car", gamma: ($r | tonumber)}]}'
+done >gammas.json
+status 0 'gammas of two routers' nexus-plan -p traffic-profiles.json -s gammas.json traffic.json
+is 'are a mean' "$(jq '.queries[0].stages[] | select(.stage == "car").gamma' out)" 1.5
+
 # Names stay unique where a device type's short name went to another type.
 for d in "Maker X1" "Other X1"; do
 	jq -n --arg d "$d" '{format: "nexus-profile/1", model: $d, device: $d,
