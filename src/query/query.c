@@ -105,8 +105,10 @@ void nx_query_observe(struct nx_query *q, double interval_ms, struct nx_stats *s
 			continue;
 		stats->edge = nx_realloc(stats->edge, stats->n_edges + 1, sizeof *stats->edge);
 		stats->edge[stats->n_edges++] =
-			(struct nx_stats_edge){ nx_strdup(q->name), nx_strdup(s->plan->stage),
-				(double)s->requests / (double)s->parents, s->parents };
+			(struct nx_stats_edge){ .query = nx_strdup(q->name),
+				.stage = nx_strdup(s->plan->stage),
+				.gamma = (double)s->requests / (double)s->parents,
+				.parents = s->parents };
 		s->parents = s->requests = 0;
 	}
 }
