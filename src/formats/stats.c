@@ -144,7 +144,9 @@ static void read_stats(struct nx_jcheck *c, const struct nx_jv *v, struct nx_sta
 		nx_fmt_name(c, &items->items[i], "query", NX_REQUIRED, &s->edge[i].query);
 		nx_fmt_name(c, &items->items[i], "stage", NX_REQUIRED, &s->edge[i].stage);
 		nx_fmt_figure(c, &items->items[i], "gamma", NX_REQUIRED, &s->edge[i].gamma);
-		nx_fmt_count(c, &items->items[i], "parents", &s->edge[i].parents);
+		s->edge[i].weight = 1;
+		if (nx_fmt_count(c, &items->items[i], "parents", &s->edge[i].parents))
+			s->edge[i].weight = (double)s->edge[i].parents;
 	}
 	s->backend = nx_fmt_objects(
 		c, v, "backends", NX_OPTIONAL, sizeof *s->backend, &items, &s->n_backends);
@@ -215,11 +217,10 @@ static void add_session(struct nx_stats *sum, const struct nx_stats_session *s)
 	add_counts(&to->total, &s->total);
 }
 
-/* A mean of gammas, each weighted by the outputs it was seen on; 1 where that is not told. */
+/* A mean of gammas, each weighted by the outputs it was seen on. */
 static void add_edge(struct nx_stats *sum, const struct nx_stats_edge *e)
 {
 	struct nx_stats_edge *to = NULL;
-	double more = e->parents ? (double)e->parents : 1;
 
 	for (size_t i = 0; i < sum->n_edges && !to; i++)
 		if (strcmp(sum->edge[i].query, e->query) == 0 &&
@@ -231,11 +232,12 @@ static void add_edge(struct nx_stats *sum, const struct nx_stats_edge *e)
 		*to = *e;
 		to->query = nx_strdup(e->query);
 		to->stage = nx_strdup(e->stage);
-		to->weight = more;
 		return;
 	}
-	to->gamma = (to->gamma * to->weight + e->gamma * more) / (to->weight + more);
-	to->weight += more;
+	if (e->weight > 0)
+		to->gamma =
+			(to->gamma * to->weight + e->gamma * e->weight) / (to->weight + e->weight);
+	to->weight += e->weight;
 	to->parents += e->parents;
 }
 

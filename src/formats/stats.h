@@ -40,7 +40,7 @@ struct nx_stats_edge {
 	char *query, *stage;
 	double gamma;
 	uint64_t parents; /* outputs of the stage before that were looked at in the interval */
-	double weight;    /* of a mean over ids; not written */
+	double weight;    /* in a mean over ids, when read: parents, 1 if not told; not written */
 };
 
 struct nx_stats_backend {
