@@ -104,11 +104,10 @@ void nx_query_observe(struct nx_query *q, double interval_ms, struct nx_stats *s
 		if (s->parent < 0 || s->parents == 0)
 			continue;
 		stats->edge = nx_realloc(stats->edge, stats->n_edges + 1, sizeof *stats->edge);
-		stats->edge[stats->n_edges++] =
-			(struct nx_stats_edge){ .query = nx_strdup(q->name),
-				.stage = nx_strdup(s->plan->stage),
-				.gamma = (double)s->requests / (double)s->parents,
-				.parents = s->parents };
+		stats->edge[stats->n_edges++] = (struct nx_stats_edge){ .query = nx_strdup(q->name),
+			.stage = nx_strdup(s->plan->stage),
+			.gamma = (double)s->requests / (double)s->parents,
+			.parents = s->parents };
 		s->parents = s->requests = 0;
 	}
 }
