@@ -33,10 +33,10 @@ struct nx_jv {
 	const char *string; /* UTF-8, NUL-terminated; a string with an inner NUL is an error */
 	size_t n;           /* members or elements */
 	struct nx_jv *items;
-	const char **keys;  /* objects: keys[i] names items[i] */
+	const char **keys; /* objects: keys[i] names items[i] */
 	const struct nx_jv *parent;
-	size_t index;       /* place in the parent */
-	int line;           /* of the source text where it begins, from 1 */
+	size_t index; /* place in the parent */
+	int line;     /* of the source text where it begins, from 1 */
 };
 
 struct nx_jdoc; /* one top-level value with its text and source name */
@@ -49,8 +49,8 @@ int nx_jdocs_parse(const char *text, size_t len, const char *source, struct nx_j
 void nx_jdocs_free(struct nx_jdoc ***docs, size_t n);
 
 /* One value; anything behind it is an error. */
-int nx_jdoc_parse(const char *text, size_t len, const char *source, struct nx_jdoc **doc,
-	struct nx_err *err);
+int nx_jdoc_parse(
+	const char *text, size_t len, const char *source, struct nx_jdoc **doc, struct nx_err *err);
 void nx_jdoc_free(struct nx_jdoc **doc);
 
 const struct nx_jv *nx_jdoc_root(const struct nx_jdoc *doc);
@@ -76,8 +76,8 @@ struct nx_jcheck {
 void nx_jcheck_init(struct nx_jcheck *c, const struct nx_jdoc *doc);
 void nx_jcheck_release(struct nx_jcheck *c);
 /* Notes a mistake at 'at', or, if key is not NULL, at its member, present or not. */
-void nx_jcheck_fail(struct nx_jcheck *c, const struct nx_jv *at, const char *key,
-	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void nx_jcheck_fail(struct nx_jcheck *c, const struct nx_jv *at, const char *key, const char *fmt,
+	...) __attribute__((format(printf, 4, 5)));
 /* 0 if there was no mistake; else NX_EDATA with them, a line each, and "and N more". */
 int nx_jcheck_result(const struct nx_jcheck *c, struct nx_err *err);
 
@@ -86,27 +86,27 @@ enum nx_jneed { NX_OPTIONAL, NX_REQUIRED };
 /* Typed members of object 'v'.  They return true and set *out only when the member is there and
  * right; a wrong kind, a number out of [min, max] and a required member that is missing (or null)
  * are noted as mistakes. */
-bool nx_jget_number(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
-	enum nx_jneed need, double min, double max, double *out);
+bool nx_jget_number(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
+	double min, double max, double *out);
 /* As above with min excluded: "must be > min". */
-bool nx_jget_above(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
-	enum nx_jneed need, double min, double *out);
+bool nx_jget_above(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
+	double min, double *out);
 /* Whole numbers within ±2^53. */
 bool nx_jget_int(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
 	int64_t min, int64_t max, int64_t *out);
-bool nx_jget_bool(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
-	bool *out);
+bool nx_jget_bool(
+	struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need, bool *out);
 /* A new string that the caller frees (*out is freed first if it was set). */
-bool nx_jget_string(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
-	enum nx_jneed need, char **out);
+bool nx_jget_string(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
+	char **out);
 /* A string that must be one of names[0..n): *out is its index. */
 bool nx_jget_enum(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
 	const char *const *names, size_t n, int *out);
 /* Arrays and objects; *out is borrowed. */
-bool nx_jget_array(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
-	enum nx_jneed need, const struct nx_jv **out);
-bool nx_jget_object(struct nx_jcheck *c, const struct nx_jv *v, const char *key,
-	enum nx_jneed need, const struct nx_jv **out);
+bool nx_jget_array(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
+	const struct nx_jv **out);
+bool nx_jget_object(struct nx_jcheck *c, const struct nx_jv *v, const char *key, enum nx_jneed need,
+	const struct nx_jv **out);
 /* Notes a mistake unless 'v' is an object. */
 bool nx_jcheck_object(struct nx_jcheck *c, const struct nx_jv *v);
 
@@ -138,7 +138,7 @@ void nx_jw_object(struct nx_jw *w);        /* { */
 void nx_jw_object_inline(struct nx_jw *w); /* { … } on one line also when pretty */
 void nx_jw_array(struct nx_jw *w);         /* [ */
 void nx_jw_array_inline(struct nx_jw *w);
-void nx_jw_end(struct nx_jw *w);           /* the innermost } or ]; the outermost adds "\n" */
+void nx_jw_end(struct nx_jw *w); /* the innermost } or ]; the outermost adds "\n" */
 void nx_jw_string(struct nx_jw *w, const char *s); /* ill-formed UTF-8 becomes U+FFFD */
 void nx_jw_number(struct nx_jw *w, double v);      /* shortest that reads back equal; finite */
 void nx_jw_int(struct nx_jw *w, int64_t v);
@@ -172,8 +172,20 @@ int nx_jq_run(struct nx_jq *jq, const char *json, size_t len,
 
 /* ---- scanning, without libjq: for request bodies on the hot path ------------------------------ */
 
-enum nx_jtoken { NX_JT_END, NX_JT_ERROR, NX_JT_OBJECT, NX_JT_OBJECT_END, NX_JT_ARRAY,
-	NX_JT_ARRAY_END, NX_JT_KEY, NX_JT_STRING, NX_JT_NUMBER, NX_JT_TRUE, NX_JT_FALSE, NX_JT_NULL };
+enum nx_jtoken {
+	NX_JT_END,
+	NX_JT_ERROR,
+	NX_JT_OBJECT,
+	NX_JT_OBJECT_END,
+	NX_JT_ARRAY,
+	NX_JT_ARRAY_END,
+	NX_JT_KEY,
+	NX_JT_STRING,
+	NX_JT_NUMBER,
+	NX_JT_TRUE,
+	NX_JT_FALSE,
+	NX_JT_NULL
+};
 
 /* A strict pull tokenizer over text that stays where it is (RFC 8259; depth at most 64). */
 struct nx_jscan {
@@ -182,10 +194,10 @@ struct nx_jscan {
 	int depth;
 	char stack[NX_JW_DEPTH];
 	int state;
-	size_t start, end;  /* bytes of the token just read; strings and keys without quotes */
+	size_t start, end; /* bytes of the token just read; strings and keys without quotes */
 	double number;
-	int line;           /* of the token, from 1 */
-	const char *error;  /* after NX_JT_ERROR */
+	int line;          /* of the token, from 1 */
+	const char *error; /* after NX_JT_ERROR */
 };
 
 void nx_jscan_init(struct nx_jscan *s, const char *text, size_t len);

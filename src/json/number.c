@@ -85,9 +85,11 @@ void nx_json_format_number(double v, char out[32])
 	} else {
 		/* Any decimal of 15 digits survives a double, except where doubles get sparse. */
 		int precision = fabs(v) < 2.2250738585072014e-308 ? 1 : 15;
-		do
+		for (; precision <= 17; precision++) {
 			snprintf(out, 32, "%.*g", precision, v);
-		while (strtod(out, NULL) != v && precision++ < 17);
+			if (strtod(out, NULL) == v)
+				break;
+		}
 		tidy_exponent(out);
 	}
 	uselocale(old);

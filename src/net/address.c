@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +71,9 @@ static bool split_host(const char *s, size_t len, struct nx_address *a)
 	a->host[host_len] = '\0';
 	memcpy(a->port, port, port_len);
 	a->port[port_len] = '\0';
+	/* RFC 6761: localhost is this machine, also where no file or server says so. */
+	if (strcasecmp(a->host, "localhost") == 0)
+		memcpy(a->host, "127.0.0.1", sizeof "127.0.0.1");
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "formats/event.h"
 
 #include <errno.h>
@@ -45,7 +46,8 @@ struct filter {
 	struct item queue[QUEUE];
 	size_t queued;
 	bool ended, stop;
-	struct nx_err source_err;
+	size_t n_unread; /* sources, or files of a folder, not read to their end */
+	int source_code; /* of the first of them */
 
 	/* of the loop */
 	uv_async_t wake;
@@ -83,21 +85,36 @@ static uint64_t pace(const struct nx_frame *frame, uint64_t *start_ns, double *f
 	return due;
 }
 
-static int decode_source(struct filter *f, const char *path, int64_t *taken, struct nx_err *err)
+/* What cannot be read is said and passed over: one damaged picture of a folder does not keep the
+ * others from their turn.  The run fails at its end with the first of the codes. */
+static void note_error(struct filter *f, const struct nx_err *err)
+{
+	nx_error("%s", err->msg);
+	if (f->n_unread++ == 0)
+		f->source_code = err->code;
+}
+
+static void decode_source(struct filter *f, const char *path, int64_t *taken)
 {
 	struct nx_source *source;
+	struct nx_err err = NX_ERR_INIT;
 	uint64_t start_ns = 0;
 	double first_ms = 0;
-	int rc = nx_source_open(path, &source, err);
 
-	if (rc)
-		return rc;
+	if (nx_source_open(path, &source, &err)) {
+		note_error(f, &err);
+		return;
+	}
 	for (int64_t i = 0;; i++) {
 		struct item item = { 0 };
 		if (f->opts->frames && *taken == f->opts->frames)
 			break;
-		rc = nx_source_next(source, &item.frame, err);
-		if (rc <= 0)
+		int rc = nx_source_next(source, &item.frame, &err);
+		if (rc < 0) {
+			note_error(f, &err);
+			continue;
+		}
+		if (rc == 0)
 			break;
 		if (i % f->opts->every) {
 			nx_frame_release(&item.frame);
@@ -114,24 +131,19 @@ static int decode_source(struct filter *f, const char *path, int64_t *taken, str
 		}
 	}
 	nx_source_close(&source);
-	return rc < 0 ? rc : 0;
 }
 
 static void *decode_all(void *arg)
 {
 	struct filter *f = arg;
-	struct nx_err err = NX_ERR_INIT;
 	int64_t taken = 0;
 
-	for (size_t i = 0; i < f->n_sources; i++) {
-		if (decode_source(f, f->sources[i], &taken, &err))
-			break;
-	}
+	for (size_t i = 0; i < f->n_sources; i++)
+		decode_source(f, f->sources[i], &taken);
 	pthread_mutex_lock(&f->lock);
-	f->source_err = err;
 	f->ended = true;
-	uv_async_send(
-		&f->wake); /* under the lock: the loop closes the handle once it sees the end */
+	/* Under the lock: the loop closes the handle once it sees the end. */
+	uv_async_send(&f->wake);
 	pthread_mutex_unlock(&f->lock);
 	return NULL;
 }
@@ -317,7 +329,7 @@ int nx_filter_run(uv_loop_t *loop, struct nx_query *query, char *const *sources,
 	f.wake.data = &f;
 	int e = pthread_create(&thread, NULL, decode_all, &f);
 	if (e) {
-		nx_err_set(&f.source_err, NX_EOS, "cannot start a thread: %s", strerror(e));
+		nx_err_set(&f.out_err, NX_EOS, "cannot start a thread: %s", strerror(e));
 		uv_close((uv_handle_t *)&f.wake, NULL);
 	} else {
 		uv_run(loop, UV_RUN_DEFAULT);
@@ -330,8 +342,9 @@ int nx_filter_run(uv_loop_t *loop, struct nx_query *query, char *const *sources,
 	nx_jq_free(&f.jq);
 	if (f.out_err.code)
 		*err = f.out_err;
-	else if (f.source_err.code)
-		*err = f.source_err;
+	else if (f.n_unread)
+		nx_err_set(err, f.source_code, "%zu of the sources could not be read to the end",
+			f.n_unread);
 	else
 		return 0;
 	return -err->code;

@@ -150,8 +150,8 @@ static bool is_picture(const struct nx_http_req *http)
 	if (type && strncasecmp(type, "image/", 6) == 0)
 		return true;
 	return http->body_len > 8 && !nx_http_req_header(http, "Inference-Header-Content-Length") &&
-		(memcmp(http->body, "\xff\xd8\xff", 3) == 0 ||
-			memcmp(http->body, "\x89PNG\r\n\x1a\n", 8) == 0);
+	       (memcmp(http->body, "\xff\xd8\xff", 3) == 0 ||
+		       memcmp(http->body, "\x89PNG\r\n\x1a\n", 8) == 0);
 }
 
 /* Inference-Header-Content-Length: where the JSON ends; (size_t)-1 without one. */

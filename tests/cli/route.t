@@ -35,6 +35,11 @@ like "names the file" err "nosuch.mp4"
 head -c 5000 "$DEMO/clip.mp4" >cut.mp4
 status 65 "a truncated video" nexus-route -P plan.json --query overlay --models models cut.mp4
 like "names the file" err "cut.mp4"
+mkdir folder && cp "$NX_SRC/tests/data/media/blue.bmp" folder/1.bmp && echo damaged >folder/2.bmp &&
+	cp "$NX_SRC/tests/data/media/blue.bmp" folder/3.bmp
+status 65 "a damaged picture in a folder" nexus-route -P plan.json --query overlay --models models folder nosuch.bmp
+is "does not keep the others from their turn" "$(jq -s 'map(select(.parent == null)) | length' out)" 2
+like "is named" err "2\.bmp"
 echo "no video" >text.mp4
 status 65 "a text file" nexus-route -P plan.json --query overlay --models models text.mp4
 status 66 "no models" nexus-route -P plan.json --query overlay --models /nonexistent "$DEMO/clip.mp4"

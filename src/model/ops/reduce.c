@@ -84,7 +84,7 @@ int nx_infer_reduce(const struct nx_op_call *c, struct nx_err *err)
 	static void NAME##_end(int kind, int64_t per, T *y, int64_t n)                    \
 	{                                                                                 \
 		for (int64_t i = 0; i < n; i++)                                           \
-			y[i] = kind == NX_R_MEAN ? (T)(y[i] / (T)per)                     \
+			y[i] = kind == NX_R_MEAN ? y[i] / (T)per                          \
 			       : kind == NX_R_L2 ? (T)sqrt((double)y[i])                  \
 						 : y[i];                                  \
 	}
@@ -135,9 +135,9 @@ REDUCE_ROW(double, double, f64)
 	static void NAME##_end(int kind, int64_t per, T *y, int64_t n)                    \
 	{                                                                                 \
 		for (int64_t i = 0; i < n; i++)                                           \
-			y[i] = kind == NX_R_MEAN ? (T)(y[i] / per)                        \
-			       : kind == NX_R_L2 ? (T)sqrt((double)y[i])                  \
-						 : y[i];                                  \
+			y[i] = (T)(kind == NX_R_MEAN ? y[i] / per                         \
+				   : kind == NX_R_L2 ? (int64_t)sqrt((double)y[i])        \
+						     : y[i]);                             \
 	}
 
 /* clang-format off */

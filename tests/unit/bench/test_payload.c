@@ -94,8 +94,7 @@ START_TEST(bad_metadata_is_refused)
 		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,\"a\"]}]}",
 		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,1,1,1,1,1,1,1,1]}]}",
 		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1000000000,1000000000]}]}",
-		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\","
-		"\"shape\":[1000000000,1000000000,1000000000,1000000000]}]}",
+		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[4e9,4e9,4e9,4e9]}]}",
 		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"BYTES\",\"shape\":[1]}]}",
 		"{\"inputs\":[{\"name\":\"x\",\"datatype\":\"NONE\",\"shape\":[1]}]}" };
 

@@ -19,7 +19,7 @@ static void on_answer(void *arg, const struct nx_http_answer *a, const struct nx
 	r->calls++;
 	r->code = err ? err->code : 0;
 	if (err) {
-		snprintf(r->error, sizeof r->error, "%s", err->msg);
+		snprintf(r->error, sizeof r->error, "%.999s", err->msg);
 		return;
 	}
 	ck_assert_uint_eq((size_t)a->body % 64 && a->body_len, 0);
