@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 data=$here/share/nexus/demo
 out=${1:-$here/build/demo}
 device=${DEVICE:-cpu}
-PATH=$here/bin:$PATH
+PATH=${NX_BIN:-$here/bin}:$PATH
 rm -rf "$out"
 mkdir -p "$out/models"
 out=$(cd "$out" && pwd)

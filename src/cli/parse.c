@@ -239,17 +239,18 @@ static const struct row *find_row(const struct parser *p, int c)
 
 static _Noreturn void unknown_option(const struct parser *p, const char *word)
 {
-	const char **names = nx_alloc(p->n, sizeof *names);
-
 	if (optopt && optopt < FIRST_LONG)
 		usage_errorf(p->tool, "unknown option -%c", optopt);
 	if (optopt)
 		usage_errorf(p->tool, "--%s takes no argument", find_row(p, optopt)->opt->name);
+
+	const char **names = nx_alloc(p->n, sizeof *names);
 	for (size_t i = 0; i < p->n; i++)
 		names[i] = p->rows[i].opt->name;
 	char *typed = nx_strndup(word + 2, strcspn(word + 2, "="));
 	const char *close = nx_text_closest(typed, names, p->n);
 	free(typed);
+	free(names);
 	if (close)
 		usage_errorf(p->tool, "unknown option %s (did you mean --%s?)", word, close);
 	usage_errorf(p->tool, "unknown or ambiguous option %s", word);
