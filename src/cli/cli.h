@@ -4,7 +4,7 @@
  * man page (--help-mdoc) and shell completion (--help-complete=bash|zsh|fish); the rows all
  * tools share are added here, so that they mean the same everywhere:
  *
- *	-h --help  -V --version  -v --verbose  -q --quiet  --progress/--no-progress
+ *	-h --help  -V --version  -v --verbose  -q --quiet  --progress/--no-progress  --schema=KIND
  *	--color=auto|always|never  --log-format=text|json
  *
  * Rows several, but not all, tools have (-o, -p, -P, -s, -d, --models, --filter, -f, --seed) are

@@ -7,6 +7,7 @@
 
 #include "cli/table.h"
 #include "core/alloc.h"
+#include "core/fs.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "core/units.h"
@@ -19,11 +20,12 @@
 #include <unistd.h>
 
 #define FIRST_LONG 256
+#define SCHEMA_MAX (1 << 20) /* bytes */
 
 /* The common rows' values while parsing. */
 struct common_cfg {
 	bool help, help_mdoc, version, verbose, quiet, progress, no_progress;
-	const char *help_complete;
+	const char *help_complete, *schema;
 	int color, log_format;
 	int verbosity;
 };
@@ -41,6 +43,10 @@ static const struct nx_opt common_opts[] = {
 		offsetof(struct common_cfg, progress), 0, 0, 0 },
 	{ 0, "no-progress", NULL, "draw no progress", NX_OPT_FLAG,
 		offsetof(struct common_cfg, no_progress), 0, 0, 0 },
+	{ 0, "schema", "KIND",
+		"print the JSON Schema of a format and exit: profile, workload, plan, stats, bench, "
+		"event or model",
+		NX_OPT_STRING, offsetof(struct common_cfg, schema), 0, 0, 0 },
 	{ 0, "color", "auto|always|never", "colour messages; auto honours NO_COLOR and TERM",
 		NX_OPT_ENUM, offsetof(struct common_cfg, color), 0, 0, 0 },
 	{ 0, "log-format", "text|json", "form of the messages on standard error", NX_OPT_ENUM,
@@ -300,8 +306,28 @@ static void start_log(const struct nx_tool *tool, const struct common_cfg *c)
 	nx_log_set_color(want_color(c->color));
 }
 
+/* The schemas are files beside the program's other data. */
+static int print_schema(const char *kind)
+{
+	char *dir = nx_fs_share_dir();
+	char *path = nx_asprintf("%s/schemas/nexus-%s-1.schema.json", dir ? dir : "", kind);
+	struct nx_buf text = NX_BUF_INIT;
+	struct nx_err err = NX_ERR_INIT;
+
+	int rc = strchr(kind, '/') ? nx_err_set(&err, NX_EUSAGE, "--schema: no format '%s'", kind)
+				   : nx_fs_read(path, SCHEMA_MAX, &text, &err);
+	if (rc == 0)
+		fwrite(text.data, 1, text.len, stdout);
+	nx_buf_release(&text);
+	free(path);
+	free(dir);
+	return rc ? nx_cli_fail(&err) : nx_cli_finish(0);
+}
+
 static void print_and_exit(const struct nx_tool *tool, const struct common_cfg *c)
 {
+	if (c->schema)
+		exit(print_schema(c->schema));
 	if (c->help_mdoc)
 		nx_cli_print_mdoc(tool, stdout);
 	else if (c->help_complete && nx_cli_print_completion(tool, c->help_complete, stdout))

@@ -28,14 +28,6 @@ void nx_digest_add(struct nx_digest *d, const void *data, size_t len)
 	NX_ASSERT(EVP_DigestUpdate(d->ctx, data, len) == 1);
 }
 
-void nx_digest_add_string(struct nx_digest *d, const char *s)
-{
-	uint64_t len = strlen(s);
-
-	nx_digest_add(d, &len, sizeof len);
-	nx_digest_add(d, s, len);
-}
-
 void nx_digest_finish(struct nx_digest **d, char out[NX_DIGEST_SIZE])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];

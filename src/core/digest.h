@@ -11,8 +11,6 @@ struct nx_digest; /* a running hash */
 
 struct nx_digest *nx_digest_new(void);
 void nx_digest_add(struct nx_digest *d, const void *data, size_t len);
-/* Adds the length and then the bytes, so that "ab","c" and "a","bc" differ. */
-void nx_digest_add_string(struct nx_digest *d, const char *s);
 /* Writes the printed form, frees *d and sets it to NULL. */
 void nx_digest_finish(struct nx_digest **d, char out[NX_DIGEST_SIZE]);
 

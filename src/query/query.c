@@ -91,11 +91,6 @@ void nx_query_free(struct nx_query **qp)
 	*qp = NULL;
 }
 
-double nx_query_slo_ms(const struct nx_query *q)
-{
-	return q->slo_ms;
-}
-
 void nx_query_observe(struct nx_query *q, double interval_ms, struct nx_stats *stats)
 {
 	for (size_t i = 0; i < q->n_stages; i++) {

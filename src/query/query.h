@@ -47,7 +47,6 @@ int nx_query_new(uv_loop_t *loop, const struct nx_plan *plan, const char *name, 
 	nx_infer_fn *infer, void *carrier, struct nx_query **out, struct nx_err *err);
 /* All frames must have been answered. */
 void nx_query_free(struct nx_query **q);
-double nx_query_slo_ms(const struct nx_query *q);
 
 /* What became of one frame. */
 struct nx_query_result {

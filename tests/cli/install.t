@@ -22,6 +22,8 @@ mv dest/opt/nexus moved
 job_models
 PATH=$TAP_DIR/moved/bin:$PATH
 status 0 "a moved tree finds its plugins" "$TAP_DIR/moved/bin/nexus-profile" -d cpu -b 1 --time-cap 100ms models/icons.tar.gz
+status 0 "and its schemas" "$TAP_DIR/moved/bin/nexus-plan" --schema plan
+is "as installed" "$(cksum <out)" "$(cksum <moved/share/nexus/schemas/nexus-plan-1.schema.json)"
 # Plugins of the current directory are nobody's.
 mkdir evil && cp moved/lib/nexus/sim.so evil/cpu.so && rm moved/lib/nexus/cpu.so && cd evil || exit 71
 status 69 "a plugin in the current directory is not loaded" nexus-profile -d cpu "$TAP_DIR/models/icons.tar.gz"

@@ -37,6 +37,12 @@ for page in "$NX_SRC"/man/*.[0-9]; do
 	true_that "mandoc -T lint $(basename "$page")" mandoc -T lint -W warning "$page"
 done
 
+for kind in profile workload plan stats bench event model; do
+	nexus-plan --schema $kind >schema.json
+	is "--schema $kind" "$(jq -r .title schema.json 2>&1 | grep -c "nexus-$kind")" 1
+done
+status 66 "--schema of no format" nexus-plan --schema nosuch
+
 common_part() { "nexus-$1" --help | sed -n '/-h, --help/,/^Exit status/p'; }
 for tool in plan serve route bench; do
 	is "nexus-$tool words the common options as nexus-profile does" "$(common_part $tool)" "$(common_part profile)"
