@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "query/wire.h"
 
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,23 +169,6 @@ static int add_queries(struct nx_bench_setup *s, struct nx_err *err)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* --models, else $NEXUS_MODELS, else the plan's folder, else NULL.  A new string. */
-static char *model_dirs(const struct nx_bench_config *c)
-{
-	const char *env = getenv("NEXUS_MODELS");
-
-	if (c->models)
-		return nx_strdup(c->models);
-	if (env && *env)
-		return nx_strdup(env);
-	if (!c->plan)
-		return NULL;
-	char *path = nx_strdup(c->plan);
-	char *dir = nx_strdup(dirname(path));
-	free(path);
-	return dir;
-}
-
 static int check_workload(
 	const struct nx_workload *w, const struct nx_bench_config *c, struct nx_err *err)
 {
@@ -216,7 +198,7 @@ int nx_bench_setup_open(
 	struct nx_bench_setup *s, const struct nx_bench_config *c, struct nx_err *err)
 {
 	memset(s, 0, sizeof *s);
-	s->dirs = model_dirs(c);
+	s->dirs = nx_model_dirs(c->models, c->plan);
 	s->load.loop = uv_default_loop();
 	s->load.address = c->url;
 	s->load.frames = &s->frames;

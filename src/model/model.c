@@ -8,6 +8,7 @@
 #include "core/fs.h"
 #include "core/text.h"
 
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,6 +211,20 @@ int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err)
 		rc = nx_model_load_bytes(data.data ? data.data : "", data.len, path, out, err);
 	nx_buf_release(&data);
 	return rc;
+}
+
+char *nx_model_dirs(const char *given, const char *plan)
+{
+	const char *dirs = given ? given : getenv("NEXUS_MODELS");
+
+	if (dirs && *dirs)
+		return nx_strdup(dirs);
+	if (!plan)
+		return NULL;
+	char *path = nx_strdup(plan); /* dirname(3) may write to it */
+	char *dir = nx_strdup(dirname(path));
+	free(path);
+	return dir;
 }
 
 int nx_model_find(const char *name, const char *dirs, char **path, struct nx_err *err)

@@ -27,6 +27,10 @@ int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err);
 int nx_model_load_bytes(const void *data, size_t len, const char *source, struct nx_model **out,
 	struct nx_err *err);
 
+/* The folders that every tool finds models in: 'given' (--models), else $NEXUS_MODELS, else the
+ * folder of the plan file.  A new string; NULL when there is none of them ('plan' may be NULL). */
+char *nx_model_dirs(const char *given, const char *plan);
+
 /* Finds model 'name' in the folders of 'dirs' ("DIR[:DIR]") as NAME.onnx, NAME.tar.zst,
  * NAME.tar.gz or NAME.zip; a new string in *path, or NX_ENOTFOUND naming the folders. */
 int nx_model_find(const char *name, const char *dirs, char **path, struct nx_err *err);

@@ -5,30 +5,15 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "model/model.h"
 #include "route/upstream.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- filter -------------------------------------------------------------------------------------- */
-
-/* --models, else $NEXUS_MODELS, else the plan's folder.  A new string. */
-static char *model_dirs(const struct nx_route_config *c)
-{
-	const char *env = getenv("NEXUS_MODELS");
-
-	if (c->models)
-		return nx_strdup(c->models);
-	if (env && *env)
-		return nx_strdup(env);
-	char *path = nx_strdup(c->plan);
-	char *dir = nx_strdup(dirname(path));
-	free(path);
-	return dir;
-}
 
 /* The statistics of the run, one line at its end. */
 static int append_stats(const struct nx_route_config *c, const struct nx_plan *plan,
@@ -66,7 +51,7 @@ static int run_filter(const struct nx_route_config *c, const struct nx_plan *pla
 	struct nx_query *q = NULL;
 	struct nx_filter_summary sum = { 0 };
 	uint64_t start_ns = nx_now_ns();
-	char *dirs = model_dirs(c);
+	char *dirs = nx_model_dirs(c->models, c->plan);
 
 	int rc = nx_upstream_new(loop, plan, &up, err);
 	if (rc == 0)

@@ -261,20 +261,6 @@ static int load_backend(struct loading *l, struct nx_err *err)
 
 /* ---- both -------------------------------------------------------------------------------------- */
 
-/* --models, else $NEXUS_MODELS, else the plan's folder. */
-static char *model_dirs(const struct nx_serve_config *cfg)
-{
-	const char *dirs = cfg->model_dirs ? cfg->model_dirs : getenv("NEXUS_MODELS");
-
-	if (dirs && *dirs)
-		return nx_strdup(dirs);
-	const char *slash = cfg->plan ? strrchr(cfg->plan, '/') : NULL;
-	if (!slash)
-		return nx_strdup(".");
-	return slash == cfg->plan ? nx_strdup("/")
-				  : nx_strndup(cfg->plan, (size_t)(slash - cfg->plan));
-}
-
 int nx_lineup_load(const struct nx_serve_config *cfg, struct nx_engine *engine,
 	struct nx_lineup **out, struct nx_err *err)
 {
@@ -283,7 +269,7 @@ int nx_lineup_load(const struct nx_serve_config *cfg, struct nx_engine *engine,
 
 	l.out = nx_alloc(1, sizeof *l.out);
 	l.out->dispatch = nx_dispatch_new();
-	l.dirs = model_dirs(cfg);
+	l.dirs = nx_model_dirs(cfg->model_dirs, cfg->plan);
 	for (size_t i = 0; i < cfg->profiles.n && rc == 0; i++)
 		rc = nx_profiles_load(cfg->profiles.item[i], &l.profiles, err);
 	if (rc == 0)
