@@ -5,6 +5,7 @@
  * are rare.
  */
 #include "plugins/cpu/linear.h"
+#include "plugins/cpu/nodes.h"
 
 #include <string.h>
 
@@ -17,14 +18,6 @@ struct conv {
 	dnnl_dims_t strides, dilates, pad_l, pad_r; /* oneDNN counts dilations from 0 */
 };
 
-static int64_t ints_at(const struct nx_node *n, const char *name, int i, int64_t dflt)
-{
-	size_t count;
-	const int64_t *v = nx_node_ints(n, name, &count);
-
-	return (size_t)i < count ? v[i] : dflt;
-}
-
 /* Padding in front and behind along spatial axis i. */
 static void set_padding(
 	const struct nx_graph *g, struct conv *c, int i, int64_t in, int64_t out, int64_t kernel)
@@ -34,8 +27,8 @@ static void set_padding(
 	int64_t range = (kernel - 1) * (c->dilates[i] + 1) + 1;
 	int64_t total = (out - 1) * c->strides[i] + range - in;
 
-	c->pad_l[i] = ints_at(c->node, "pads", i, 0);
-	c->pad_r[i] = ints_at(c->node, "pads", i + c->spatial, 0);
+	c->pad_l[i] = cpu_ints_at(c->node, "pads", i, 0);
+	c->pad_r[i] = cpu_ints_at(c->node, "pads", i + c->spatial, 0);
 	if (c->transposed) {
 		/* Whatever output_padding adds is less to cut off behind. */
 		c->pad_r[i] = (in - 1) * c->strides[i] + range - c->pad_l[i] - out;
@@ -115,8 +108,8 @@ static int describe(struct cpu_build *b, const struct cpu_group *group, struct c
 		return CPU_NOT_MINE;
 	describe_weights(c, w, groups);
 	for (int i = 0; i < c->spatial; i++) {
-		c->strides[i] = ints_at(n, "strides", i, 1);
-		c->dilates[i] = ints_at(n, "dilations", i, 1) - 1;
+		c->strides[i] = cpu_ints_at(n, "strides", i, 1);
+		c->dilates[i] = cpu_ints_at(n, "dilations", i, 1) - 1;
 		set_padding(b->g, c, i, src->dim[i + 2], dst->dim[i + 2], w->dim[i + 2]);
 	}
 	return 0;

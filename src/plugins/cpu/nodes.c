@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single nodes that oneDNN has primitives for, or that are only a matter of layout. */
-#include "core/alloc.h"
-#include "plugins/cpu/build.h"
+#include "plugins/cpu/nodes.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "core/alloc.h"
+
+int64_t cpu_ints_at(const struct nx_node *n, const char *name, int i, int64_t dflt)
+{
+	size_t count;
+	const int64_t *v = nx_node_ints(n, name, &count);
+
+	return (size_t)i < count ? v[i] : dflt;
+}
 
 /* Appends the step of 'pd' (consumed) that makes 'value' from one source. */
 static int emit_unary(struct cpu_build *b, dnnl_primitive_desc_t pd, const struct nx_node *n,
@@ -20,12 +26,7 @@ static int emit_unary(struct cpu_build *b, dnnl_primitive_desc_t pd, const struc
 	return 0;
 }
 
-/* Makes a descriptor from a source layout; NULL where it cannot be. */
-typedef dnnl_primitive_desc_t describe_fn(
-	struct cpu_build *b, const void *op, const dnnl_memory_desc_t *src);
-
-/* Tries the layout that is there, then channels last; a slow form only if there is no other. */
-static int emit_channelwise(struct cpu_build *b, const struct nx_node *n, describe_fn *describe,
+int cpu_emit_channelwise(struct cpu_build *b, const struct nx_node *n, cpu_describe_fn *describe,
 	const void *op, struct nx_err *err)
 {
 	struct cpu_rep src;
@@ -54,84 +55,6 @@ static int emit_channelwise(struct cpu_build *b, const struct nx_node *n, descri
 	return pd ? emit_unary(b, pd, n, &src, n->out[0], err) : CPU_NOT_MINE;
 }
 
-struct pool {
-	dnnl_alg_kind_t alg;
-	int dst;
-	dnnl_dims_t kernel, strides, dilation, pad_l, pad_r;
-};
-
-static dnnl_primitive_desc_t describe_pool(
-	struct cpu_build *b, const void *op, const dnnl_memory_desc_t *src)
-{
-	const struct pool *p = op;
-	dnnl_memory_desc_t dst;
-	dnnl_pooling_v2_desc_t d;
-
-	dnn_md_any(&dst, cpu_shape(b, p->dst));
-	if (dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_inference, p->alg, src, &dst,
-		    p->strides, p->kernel, p->dilation, p->pad_l, p->pad_r) != dnnl_success)
-		return NULL;
-	return dnn_pd_new(b->e->dev->engine, &d, NULL);
-}
-
-static int64_t ints_at(const struct nx_node *n, const char *name, int i, int64_t dflt)
-{
-	size_t count;
-	const int64_t *v = nx_node_ints(n, name, &count);
-
-	return (size_t)i < count ? v[i] : dflt;
-}
-
-/* False where oneDNN and ONNX would differ. */
-static bool fill_window(
-	const struct nx_node *n, int i, int spatial, int64_t in, int64_t out, struct pool *p)
-{
-	const char *automatic = nx_node_str(n, "auto_pad", "NOTSET");
-
-	p->kernel[i] = ints_at(n, "kernel_shape", i, 1);
-	p->strides[i] = ints_at(n, "strides", i, 1);
-	p->dilation[i] = ints_at(n, "dilations", i, 1) - 1;
-	int64_t range = (p->kernel[i] - 1) * (p->dilation[i] + 1) + 1;
-	int64_t total = (out - 1) * p->strides[i] + range - in;
-	int64_t behind = ints_at(n, "pads", i + spatial, 0);
-
-	p->pad_l[i] = ints_at(n, "pads", i, 0);
-	if (strcmp(automatic, "NOTSET") != 0) {
-		total = total > 0 ? total : 0;
-		p->pad_l[i] = strcmp(automatic, "SAME_LOWER") == 0 ? total - total / 2 : total / 2;
-		p->pad_r[i] = behind = total - p->pad_l[i];
-	} else {
-		p->pad_r[i] = total - p->pad_l[i];
-	}
-	/* A window that hangs over the padding (ceil_mode) must not count what is not there. */
-	bool hangs = p->pad_r[i] > behind && nx_node_int(n, "count_include_pad", 0);
-	return !hangs && p->pad_l[i] < range && p->pad_r[i] < range;
-}
-
-static int emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
-{
-	const struct nx_shape *src = cpu_shape(b, n->in[0]), *dst = cpu_shape(b, n->out[0]);
-	bool global = strncmp(n->op, "Global", 6) == 0;
-	struct pool p = { .dst = n->out[0] };
-
-	if (src->rank < 3 || src->rank > 5 || dst->rank != src->rank || nx_shape_count(src) <= 0 ||
-		nx_shape_count(dst) <= 0 || (n->n_out > 1 && n->out[1] != NX_NO_VALUE))
-		return CPU_NOT_MINE;
-	p.alg = dnnl_pooling_avg_exclude_padding;
-	if (strstr(n->op, "Max"))
-		p.alg = dnnl_pooling_max;
-	else if (nx_node_int(n, "count_include_pad", 0))
-		p.alg = dnnl_pooling_avg_include_padding;
-	for (int i = 0; i < src->rank - 2; i++) {
-		int64_t in = src->dim[i + 2], out = dst->dim[i + 2];
-		if (global)
-			p.kernel[i] = in, p.strides[i] = 1;
-		else if (!fill_window(n, i, src->rank - 2, in, out, &p))
-			return CPU_NOT_MINE;
-	}
-	return emit_channelwise(b, n, describe_pool, &p, err);
-}
-
 static dnnl_primitive_desc_t describe_lrn(
 	struct cpu_build *b, const void *op, const dnnl_memory_desc_t *src)
 {
@@ -150,7 +73,7 @@ static int emit_lrn(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 	/* For even sizes the two disagree about the middle. */
 	if (cpu_shape(b, n->in[0])->rank < 3 || nx_node_int(n, "size", 1) % 2 == 0)
 		return CPU_NOT_MINE;
-	return emit_channelwise(b, n, describe_lrn, n, err);
+	return cpu_emit_channelwise(b, n, describe_lrn, n, err);
 }
 
 static int emit_act(
@@ -286,93 +209,24 @@ static int emit_softmax(struct cpu_build *b, const struct nx_node *n, struct nx_
 	return 0;
 }
 
-/* Moving axes of a tensor may be only another way to read it: NHWC after channels last. */
-static int emit_transpose(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
-{
-	const struct nx_shape *s = cpu_shape(b, n->in[0]);
-	struct cpu_rep src;
-	dnnl_memory_desc_t view, plain;
-	int where[NX_MAX_DIMS];
-
-	if (s->rank < 1 || nx_shape_count(s) <= 0)
-		return CPU_NOT_MINE;
-	for (int i = 0; i < s->rank; i++)
-		where[ints_at(n, "perm", i, s->rank - 1 - i)] = i;
-	if (cpu_rep_home(b, n->in[0], &src, err))
-		return -err->code;
-	if (dnnl_memory_desc_permute_axes(&view, &src.md, where) != dnnl_success)
-		return CPU_NOT_MINE;
-	if (dnn_md_is_dense(&view)) {
-		cpu_rep_add(b, n->out[0], &view, src.buf);
-		return 0;
-	}
-	dnn_md_plain(&plain, cpu_shape(b, n->out[0]));
-	src.md = view;
-	return cpu_emit_copy(b, n->out[0], &src, &plain, err);
-}
-
-/* Concat by copying runs of bytes, channels last where the inputs are. */
-static int emit_concat(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
-{
-	const struct nx_shape *out = cpu_shape(b, n->out[0]);
-	int axis = (int)nx_node_int(n, "axis", 0);
-	size_t *chunk = nx_alloc(n->n_in, sizeof *chunk), outer = 1;
-	int *buf = nx_alloc(n->n_in, sizeof *buf);
-	bool last = out->rank >= 3 && cpu_is_f32(b->g, n->out[0]);
-	int rc = 0;
-
-	axis += axis < 0 ? out->rank : 0;
-	for (size_t i = 0; i < n->n_in && last; i++)
-		last = b->val[n->in[i]].n && dnn_md_is_dense(&b->val[n->in[i]].rep[0].md) &&
-		       b->val[n->in[i]].rep[0].md.format_desc.blocking.strides[1] == 1;
-	/* Physical order: axis 1 goes to the end. */
-	for (int i = 0; i < out->rank; i++)
-		if (last ? (axis == 1 ? i != 1 : i < axis && i != 1) : i < axis)
-			outer *= (size_t)out->dim[i];
-	for (size_t i = 0; i < n->n_in && rc == 0; i++) {
-		dnnl_memory_desc_t md;
-		struct cpu_rep rep;
-		dnn_md_channels_last(&md, cpu_shape(b, n->in[i]));
-		rc = last ? cpu_rep_as(b, n->in[i], &md, &rep, err)
-			  : cpu_rep_plain(b, n->in[i], &rep, err);
-		buf[i] = rc ? 0 : rep.buf;
-		const struct nx_value *v = &b->g->values[n->in[i]];
-		chunk[i] =
-			outer ? (size_t)nx_shape_count(&v->shape) * nx_dtype_size(v->dtype) / outer
-			      : 0;
-	}
-	if (rc == 0) {
-		dnnl_memory_desc_t md;
-		dnn_md_channels_last(&md, out);
-		int dst = cpu_rep_new(b, n->out[0], last ? &md : NULL);
-		cpu_step_join(b->e, n, outer, chunk, n->n_in);
-		for (size_t i = 0; i < n->n_in; i++)
-			cpu_step_use(b->e, 0, buf[i], NULL);
-		cpu_step_use(b->e, 0, dst, NULL);
-	}
-	free(chunk);
-	free(buf);
-	return rc;
-}
-
 int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	static const struct {
 		const char *op;
 		int (*emit)(struct cpu_build *, const struct nx_node *, struct nx_err *);
 	} known[] = {
-		{ "MaxPool", emit_pool },
-		{ "AveragePool", emit_pool },
-		{ "GlobalAveragePool", emit_pool },
-		{ "GlobalMaxPool", emit_pool },
+		{ "MaxPool", cpu_emit_pool },
+		{ "AveragePool", cpu_emit_pool },
+		{ "GlobalAveragePool", cpu_emit_pool },
+		{ "GlobalMaxPool", cpu_emit_pool },
 		{ "LRN", emit_lrn },
 		{ "Softmax", emit_softmax },
 		{ "LogSoftmax", emit_softmax },
-		{ "Transpose", emit_transpose },
+		{ "Transpose", cpu_emit_transpose },
 	};
 
 	if (cpu_is(n, "Concat"))
-		return emit_concat(b, n, err);
+		return cpu_emit_concat(b, n, err);
 	if (n->n_in < 1 || n->n_out < 1 || !cpu_is_f32(b->g, n->in[0]) ||
 		!cpu_is_f32(b->g, n->out[0]))
 		return CPU_NOT_MINE;
