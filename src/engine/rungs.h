@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rungs: one family of closed graphs (a model's, or that of a part of it, for each batch size)
+ * compiled for a ladder of batch sizes on every worker, and batches run through them in pieces.
+ * All that knows of ladders, padding and micro-batches is here.
+ */
+#ifndef NX_ENGINE_RUNGS_H
+#define NX_ENGINE_RUNGS_H
+
+#include "engine/engine.h"
+
+/* Where the graphs of a family come from. */
+struct nx_rungs_source {
+	/* Makes the closed graph of 'batch' rows; that of one row is asked for first.  A larger
+	 * batch that fails with NX_EUNSUPP or NX_EDATA leaves one row at a time.  NULL: there is no
+	 * graph at all, for simulated devices: one FP32 [-1,1] in and out. */
+	int (*close)(const void *arg, int64_t batch, struct nx_graph **graph, struct nx_err *err);
+	const void *arg;
+	const char *model, *digest; /* passed on to the plugin; may be NULL */
+};
+
+struct nx_rungs;
+
+/* Compiles everything, so that running allocates nothing; keeps nothing of the source or of
+ * 'opts'.  Errors are those of the source and of the plugin. */
+int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
+	const struct nx_load_opts *opts, struct nx_rungs **out, struct nx_err *err);
+void nx_rungs_free(struct nx_rungs **r);
+
+/* Inputs and outputs, as of nx_loaded_inputs(); they live as long as the rungs. */
+size_t nx_rungs_inputs(const struct nx_rungs *r, const struct nx_io **io);
+size_t nx_rungs_outputs(const struct nx_rungs *r, const struct nx_io **io);
+
+/* Runs 1 … opts->max_batch rows on all workers, as nx_loaded_run() does.  The caller holds the
+ * engine's 'running' lock. */
+int nx_rungs_run(struct nx_rungs *r, size_t rows, const void *const *in, void *const *out,
+	struct nx_err *err);
+
+void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem);
+
+#endif
