@@ -41,6 +41,8 @@ void nx_graph_drop_identity(struct nx_graph *g);
 /* Half precision is computed in fp32: constants are widened, inputs and outputs keep their type
  * behind a Cast. */
 int nx_graph_widen(struct nx_graph *g, struct nx_err *err);
+/* QLinearConv and its like become DequantizeLinear, the operator on floats, QuantizeLinear. */
+int nx_graph_expand_qlinear(struct nx_graph *g, struct nx_err *err);
 /* Every output is made by a node, also where it is an input or a constant. */
 void nx_graph_make_outputs(struct nx_graph *g);
 /* Infers and folds the nodes whose inputs are all constant. */

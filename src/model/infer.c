@@ -58,7 +58,7 @@ static bool folds(const struct nx_graph *g, const struct nx_node *n)
 {
 	const struct nx_op *op = nx_op_find(n->domain, n->op);
 
-	if (op->flags & NX_OP_HEAVY)
+	if (op->flags & (NX_OP_HEAVY | NX_OP_KEEP))
 		return false;
 	return all_constant(g, n) || strcmp(n->op, "Shape") == 0 || strcmp(n->op, "Size") == 0;
 }

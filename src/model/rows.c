@@ -197,6 +197,9 @@ static int axes_axis(const struct place *p)
 		touched = old ? r >= axis : r == axis;
 	else if (strcmp(op, "LayerNormalization") == 0)
 		touched = r >= axis;
+	else if (strstr(op, "uantizeLinear"))
+		touched = r == normal_axis(nx_node_int(p->n, "axis", 1), rank) &&
+			  nx_shape_count(in_shape(p, 1)) != 1;
 	else if (strcmp(op, "Resize") == 0)
 		touched = strcmp(nx_node_str(p->n, "coordinate_transformation_mode", ""),
 				  "tf_crop_and_resize") == 0;

@@ -110,6 +110,11 @@ NX_OP_DECLARE(pad);
 NX_OP_DECLARE(resize); /* and Upsample */
 NX_OP_DECLARE(topk);
 
+/* quantize.c: integers of 8, 16 and 32 bits with scales and zero points */
+NX_OP_DECLARE(quantize);
+NX_OP_DECLARE(dequantize);
+NX_OP_DECLARE(dynamic_quantize);
+
 /* conv.c, pool.c, norm.c, matmul.c */
 NX_OP_DECLARE(conv);
 NX_OP_DECLARE(conv_transpose);

@@ -35,6 +35,14 @@ double nx_ops_real_at(const struct nx_tensor *t, int64_t i)
 		return (double)((const int64_t *)t->data)[i];
 	case NX_I32:
 		return ((const int32_t *)t->data)[i];
+	case NX_U32:
+		return ((const uint32_t *)t->data)[i];
+	case NX_U64:
+		return (double)((const uint64_t *)t->data)[i];
+	case NX_I16:
+		return ((const int16_t *)t->data)[i];
+	case NX_U16:
+		return ((const uint16_t *)t->data)[i];
 	case NX_I8:
 		return ((const int8_t *)t->data)[i];
 	case NX_U8:
