@@ -32,13 +32,14 @@ B := build/$(MODE)
 
 # ---- the parts: a library a folder, and what each may use (lower never includes higher) ------
 
-MODULES := core cli json stats formats model media vision profile sched dispatch engine net query serve route bench
+MODULES := core cli json stats formats model fuse media vision profile sched dispatch engine net query serve route bench
 DEPS_core     :=
 DEPS_cli      := json core
 DEPS_json     := core
 DEPS_stats    := formats json core
 DEPS_formats  := json core
 DEPS_model    := formats json core
+DEPS_fuse     := model formats json core
 DEPS_media    := core
 DEPS_vision   := model media formats json core
 DEPS_engine   := model formats json core
@@ -160,7 +161,7 @@ libs     = $(foreach m,$(1),$(LIBS_$(m)))
 PLUGIN_DIR := $(B)/lib/nexus
 PLUGINS := $(PLUGIN_DIR)/cpu.so $(PLUGIN_DIR)/sim.so $(PLUGIN_DIR)/media.so
 # The stateless parts of core and model that a device plugin may use are linked into it.
-PLUGIN_ARCHIVES := $(call archives,model formats json core)
+PLUGIN_ARCHIVES := $(call archives,fuse model formats json core)
 
 define plugin_rule
 $(PLUGIN_DIR)/$(1).so: $(2) $(3)

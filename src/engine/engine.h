@@ -75,6 +75,8 @@ struct nx_loaded_memory {
 	uint64_t activations_bytes; /* per row of a batch, at most */
 };
 void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem);
+/* Calls fn for each step that one row goes through, in order; never for simulated devices. */
+void nx_loaded_steps(const struct nx_loaded *l, nx_plugin_step_fn *fn, void *arg);
 double nx_loaded_load_ms(const struct nx_loaded *l); /* time nx_engine_load took */
 
 #endif

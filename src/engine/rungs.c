@@ -350,3 +350,11 @@ void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem)
 			mem->weights_bytes = m.weights_bytes;
 	}
 }
+
+void nx_rungs_steps(const struct nx_rungs *r, nx_plugin_step_fn *fn, void *arg)
+{
+	const struct nx_plugin *ops = r->engine->lib.ops;
+
+	if (ops->steps)
+		ops->steps(r->exec[0], fn, arg);
+}

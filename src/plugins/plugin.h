@@ -61,6 +61,15 @@ struct nx_plugin_memory {
 	uint64_t activations_bytes; /* of this executable */
 };
 
+/* A step of an executable. */
+struct nx_plugin_step {
+	const char *node;   /* name of a node it computes; "" for a change of layout or type */
+	const char *op;     /* the node's operator, or "" */
+	const char *kernel; /* what computes it, in the plugin's words */
+};
+
+typedef void nx_plugin_step_fn(void *arg, const struct nx_plugin_step *step);
+
 struct nx_plugin {
 	uint32_t abi;     /* NX_PLUGIN_ABI */
 	size_t size;      /* sizeof(struct nx_plugin) when the plugin was built */
@@ -95,6 +104,9 @@ struct nx_plugin {
 	/* Rows a piece of this model should have at most on a device with micro_batch > 0, from
 	 * its graph of one row; NULL: the device's micro_batch. */
 	int (*micro_batch)(const struct nx_plugin_device *dev, const struct nx_graph *one_row);
+
+	/* Calls fn for each step of an executable, in order; NULL where there are none. */
+	void (*steps)(const struct nx_plugin_exec *exec, nx_plugin_step_fn *fn, void *arg);
 };
 
 typedef const struct nx_plugin *nx_plugin_entry_fn(void);

@@ -20,7 +20,7 @@ for dir in src/*/; do
 	module=$(basename "$dir")
 	allowed=$(sed -n "s/^DEPS_$module *:= *//p" Makefile)
 	case $module in
-	plugins) allowed="core model formats json" ;;
+	plugins) allowed="core model fuse formats json" ;;
 	nexus-*) allowed=$(sed -n "s/^TOOL_DEPS_${module#nexus-} *:= *//p" Makefile)
 		allowed=$(echo "$allowed" | sed "s/\$(DEPS_${module#nexus-})/$(sed -n "s/^DEPS_${module#nexus-} *:= *//p" Makefile)/") ;;
 	esac

@@ -11,6 +11,11 @@ const struct nx_shape *cpu_shape(const struct cpu_build *b, int value)
 	return &b->g->values[value].shape;
 }
 
+bool cpu_pass(const struct cpu_build *b, unsigned bit)
+{
+	return !(b->e->dev->off & bit);
+}
+
 static size_t value_bytes(const struct cpu_build *b, int value)
 {
 	const struct nx_value *v = &b->g->values[value];
@@ -31,7 +36,7 @@ void cpu_rep_add(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, i
 	rep->buf = buf;
 	if (md)
 		rep->md = *md;
-	else if (cpu_is_f32(b->g, value))
+	else if (nx_value_is_f32(b->g, value))
 		dnn_md_plain(&rep->md, cpu_shape(b, value));
 	else
 		memset(&rep->md, 0, sizeof rep->md);
@@ -129,7 +134,7 @@ int cpu_rep_plain(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx
 {
 	dnnl_memory_desc_t md;
 
-	if (!cpu_is_f32(b->g, value))
+	if (!nx_value_is_f32(b->g, value))
 		return cpu_rep_home(b, value, rep, err);
 	dnn_md_plain(&md, cpu_shape(b, value));
 	return cpu_rep_as(b, value, &md, rep, err);
@@ -154,7 +159,7 @@ int cpu_rep_own(
 {
 	struct cpu_rep rep;
 
-	if (b->val[value].uses == 1) {
+	if (b->val[value].uses == 1 && cpu_pass(b, CPU_INPLACE)) {
 		if (cpu_rep_as(b, value, md, &rep, err))
 			return -err->code;
 		if (b->e->buf[rep.buf].kind == CPU_ARENA && uses_of(b, rep.buf) == 1) {
@@ -188,7 +193,7 @@ static bool is_view(const struct nx_node *n)
 		"Dropout" };
 
 	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++)
-		if (cpu_is(n, ops[i]))
+		if (nx_node_is(n, ops[i]))
 			return n->n_out == 1 || n->out[1] == NX_NO_VALUE;
 	return false;
 }
@@ -197,7 +202,7 @@ static int emit_single(struct cpu_build *b, const struct nx_node *n, struct nx_e
 {
 	int rc = 0;
 
-	if (is_view(n)) {
+	if (is_view(n) && cpu_pass(b, CPU_VIEW)) {
 		int uses = b->val[n->out[0]].uses;
 		b->val[n->out[0]].view_of = n->in[0];
 		count_uses(b, n->in[0], uses);
@@ -210,14 +215,14 @@ static int emit_single(struct cpu_build *b, const struct nx_node *n, struct nx_e
 	return rc < 0 ? nx_err_wrap(err, "node '%s' (%s)", n->name, n->op) : rc;
 }
 
-static int emit_group(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+static int emit_group(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
 {
 	const struct nx_node *head = &b->g->nodes[group->head];
 	int rc;
 
-	if (cpu_is(head, "Conv") || cpu_is(head, "ConvTranspose"))
+	if (nx_node_is(head, "Conv") || nx_node_is(head, "ConvTranspose"))
 		rc = cpu_emit_conv(b, group, err);
-	else if (cpu_is(head, "BatchNormalization"))
+	else if (nx_node_is(head, "BatchNormalization"))
 		rc = cpu_emit_norm(b, group, err);
 	else
 		rc = cpu_emit_gemm(b, group, err);
@@ -233,15 +238,33 @@ static int emit_group(struct cpu_build *b, const struct cpu_group *group, struct
 	return 0;
 }
 
+/* Without the pass everything between two steps is row-major. */
+static int forget_layout(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
+{
+	for (size_t i = 0; i < n->n_out; i++) {
+		struct cpu_val *v = n->out[i] == NX_NO_VALUE ? NULL : &b->val[n->out[i]];
+		struct cpu_rep rep;
+		if (!v || v->n == 0)
+			continue;
+		if (cpu_rep_plain(b, n->out[i], &rep, err))
+			return -err->code;
+		v->rep[0] = rep;
+		v->n = 1;
+	}
+	return 0;
+}
+
 static int emit_all(struct cpu_build *b, struct nx_err *err)
 {
 	for (size_t i = 0; i < b->g->n_nodes; i++) {
-		int id = b->plan.group_of[i];
+		int id = b->fusion.group_of[i];
 		int rc = 0;
 		if (id < 0)
 			rc = emit_single(b, &b->g->nodes[i], err);
-		else if (b->plan.group[id].last == (int)i)
-			rc = emit_group(b, &b->plan.group[id], err);
+		else if (b->fusion.group[id].last == (int)i)
+			rc = emit_group(b, &b->fusion.group[id], err);
+		if (rc == 0 && !cpu_pass(b, CPU_LAYOUT))
+			rc = forget_layout(b, &b->g->nodes[i], err);
 		if (rc)
 			return rc;
 	}
@@ -295,12 +318,12 @@ int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err 
 	struct cpu_build b = { .e = e, .g = g };
 
 	b.val = nx_alloc(g->n_values, sizeof *b.val);
-	cpu_plan_init(&b.plan, g);
+	nx_fusion_init(&b.fusion, g, e->dev->off);
 	start(&b);
 	int rc = emit_all(&b, err);
 	for (size_t i = 0; i < g->n_out && rc == 0; i++)
 		rc = emit_output(&b, i, err);
-	cpu_plan_release(&b.plan);
+	nx_fusion_release(&b.fusion);
 	free(b.val);
 	return rc ? rc : cpu_exec_finish(e, err);
 }

@@ -7,7 +7,7 @@
 #define NX_PLUGINS_CPU_BUILD_H
 
 #include "plugins/cpu/exec.h"
-#include "plugins/cpu/fuse.h"
+#include "fuse/fuse.h"
 #include "plugins/cpu/weights.h"
 
 #define CPU_REPS_MAX 6
@@ -28,9 +28,19 @@ struct cpu_val {
 struct cpu_build {
 	struct nx_plugin_exec *e;
 	const struct nx_graph *g;
-	struct cpu_plan plan;
+	struct nx_fusion fusion;
 	struct cpu_val *val;
 };
+
+/* The plugin's own passes, beside those of the fusion. */
+enum cpu_pass {
+	CPU_LAYOUT = NX_FUSE_FREE << 0,  /* a value stays in the layout it was made in */
+	CPU_VIEW = NX_FUSE_FREE << 1,    /* reshapes and transposes that only read otherwise */
+	CPU_INPLACE = NX_FUSE_FREE << 2, /* sums written over one of their operands */
+};
+
+/* Whether a pass is on. */
+bool cpu_pass(const struct cpu_build *b, unsigned bit);
 
 #define CPU_NOT_MINE 1 /* an emitter's answer: the reference kernel must do it */
 
@@ -60,9 +70,9 @@ int cpu_emit_copy(struct cpu_build *b, int value, const struct cpu_rep *from,
 const struct nx_shape *cpu_shape(const struct cpu_build *b, int value);
 
 /* Emitters: append the steps of a group or node; 0, CPU_NOT_MINE or an error. */
-int cpu_emit_conv(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
-int cpu_emit_gemm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
-int cpu_emit_norm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err);
+int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_err *err);
+int cpu_emit_gemm(struct cpu_build *b, const struct nx_group *group, struct nx_err *err);
+int cpu_emit_norm(struct cpu_build *b, const struct nx_group *group, struct nx_err *err);
 int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 /* The last resort: the model's own kernel on row-major tensors. */
 int cpu_emit_kernel(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
@@ -70,9 +80,8 @@ int cpu_emit_kernel(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 /* Weights of a group: the key they are found by, and post-ops with the activation. */
 void cpu_key_init(struct cpu_key *key, int tag);
 void cpu_key_add(struct cpu_key *key, const struct nx_graph *g, int value);
-void cpu_key_add_group(
-	struct cpu_key *key, const struct nx_graph *g, const struct cpu_group *group);
+void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const struct nx_group *group);
 /* NULL if the group has neither residual nor activation. */
-int cpu_post_ops(const struct cpu_group *group, dnnl_post_ops_t *out, struct nx_err *err);
+int cpu_post_ops(const struct nx_group *group, dnnl_post_ops_t *out, struct nx_err *err);
 
 #endif

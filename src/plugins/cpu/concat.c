@@ -11,7 +11,7 @@ int cpu_emit_concat(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 	int axis = (int)nx_node_int(n, "axis", 0);
 	size_t *chunk = nx_alloc(n->n_in, sizeof *chunk), outer = 1;
 	int *buf = nx_alloc(n->n_in, sizeof *buf);
-	bool last = out->rank >= 3 && cpu_is_f32(b->g, n->out[0]);
+	bool last = out->rank >= 3 && nx_value_is_f32(b->g, n->out[0]);
 	int rc = 0;
 
 	axis += axis < 0 ? out->rank : 0;

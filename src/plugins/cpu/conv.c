@@ -38,8 +38,8 @@ static void set_padding(
 		c->pad_r[i] = total - c->pad_l[i];
 	}
 	if (pad >= 0) {
-		c->pad_l[i] += cpu_pad_of(g, &g->nodes[pad], i + 2, 0);
-		c->pad_r[i] += cpu_pad_of(g, &g->nodes[pad], i + 2, 1);
+		c->pad_l[i] += nx_pad_of(g, &g->nodes[pad], i + 2, 0);
+		c->pad_r[i] += nx_pad_of(g, &g->nodes[pad], i + 2, 1);
 	}
 }
 
@@ -78,7 +78,7 @@ static void describe_weights(struct conv *c, const struct nx_shape *w, int64_t g
 	l->group_span = (size_t)(o * i * kernel);
 }
 
-static int describe(struct cpu_build *b, const struct cpu_group *group, struct conv *c)
+static int describe(struct cpu_build *b, const struct nx_group *group, struct conv *c)
 {
 	const struct nx_node *n = &b->g->nodes[group->head];
 	int64_t groups = nx_node_int(n, "group", 1), count;
@@ -86,15 +86,15 @@ static int describe(struct cpu_build *b, const struct cpu_group *group, struct c
 
 	memset(c, 0, sizeof *c);
 	c->node = n;
-	c->transposed = cpu_is(n, "ConvTranspose");
+	c->transposed = nx_node_is(n, "ConvTranspose");
 	c->src = group->pad >= 0 ? b->g->nodes[group->pad].in[0] : n->in[0];
 	c->dst = group->out;
 	c->linear.group = group;
 	c->linear.weights = n->in[1];
 	c->linear.bias = n->n_in > 2 ? n->in[2] : NX_NO_VALUE;
 	c->linear.scale = 1;
-	if (!cpu_const_f32(b->g, c->linear.weights, &count) || count <= 0 ||
-		(c->linear.bias != NX_NO_VALUE && !cpu_const_f32(b->g, c->linear.bias, &count)))
+	if (!nx_const_f32(b->g, c->linear.weights, &count) || count <= 0 ||
+		(c->linear.bias != NX_NO_VALUE && !nx_const_f32(b->g, c->linear.bias, &count)))
 		return CPU_NOT_MINE;
 	if (c->transposed && (nx_node_ints(n, "output_shape", &unused) ||
 				     strcmp(nx_node_str(n, "auto_pad", "NOTSET"), "NOTSET") != 0))
@@ -183,7 +183,7 @@ static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitiv
 	return 0;
 }
 
-int cpu_emit_conv(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
 {
 	struct conv c;
 	struct cpu_rep src, residual;

@@ -71,16 +71,29 @@ static int cpu_list(
 	return 1;
 }
 
-static int parse_args(const char *args, struct nx_device_info *info, struct nx_err *err)
+static const struct nx_pass own_passes[] = {
+	{ "layout", CPU_LAYOUT },
+	{ "view", CPU_VIEW },
+	{ "inplace", CPU_INPLACE },
+};
+
+static int parse_args(
+	const char *args, struct nx_device_info *info, unsigned *off, struct nx_err *err)
 {
 	char key[NX_ARG_SIZE], value[NX_ARG_SIZE];
 	int rc;
 
 	while ((rc = nx_arg_next(&args, "cpu", key, value, err)) == 1) {
 		double n;
+		if (strcmp(key, "off") == 0) {
+			if (nx_passes_parse(
+				    value, "cpu", own_passes, NX_ARRAY_LEN(own_passes), off, err))
+				return -err->code;
+			continue;
+		}
 		if (strcmp(key, "threads") != 0)
 			return nx_err_set(err, NX_EUSAGE,
-				"device 'cpu': unknown key '%s' (known: threads)", key);
+				"device 'cpu': unknown key '%s' (known: threads, off)", key);
 		if (nx_parse_double(value, &n) || n < 1 || n > info->threads_max || n != (int)n)
 			return nx_err_set(err, NX_EUSAGE,
 				"device 'cpu': threads must be from 1 to %d (got '%s')",
@@ -108,12 +121,15 @@ static void cpu_close(struct nx_plugin_device **pdev)
 static int cpu_open(const struct nx_host *host, const char *args, struct nx_plugin_device **out,
 	struct nx_device_info *info, struct nx_err *err)
 {
+	unsigned off = 0;
+
 	(void)host;
 	fill_info(info);
-	if (parse_args(args, info, err))
+	if (parse_args(args, info, &off, err))
 		return -err->code;
 
 	struct nx_plugin_device *dev = nx_alloc(1, sizeof *dev);
+	dev->off = off;
 	dnnl_status_t st = dnnl_engine_create(&dev->engine, dnnl_cpu, 0);
 	if (st == dnnl_success)
 		st = dnnl_stream_create(&dev->stream, dev->engine, dnnl_stream_default_flags);
@@ -232,7 +248,8 @@ static const struct nx_plugin plugin = {
 	.abi = NX_PLUGIN_ABI,
 	.size = sizeof(struct nx_plugin),
 	.name = "cpu",
-	.options_help = "threads=N, cores to use (default 1)",
+	.options_help =
+		"threads=N, cores to use (default 1); off=PASS+PASS…, graph passes to leave out",
 	.list = cpu_list,
 	.open = cpu_open,
 	.close = cpu_close,
@@ -241,6 +258,7 @@ static const struct nx_plugin plugin = {
 	.run = cpu_run,
 	.memory = cpu_memory,
 	.micro_batch = cpu_micro_batch,
+	.steps = cpu_exec_steps,
 };
 
 NX_PLUGIN_EXPORT const struct nx_plugin *nx_plugin_entry(void);

@@ -17,6 +17,26 @@ int dnn_check(dnnl_status_t status, const char *what, struct nx_err *err)
 	}
 }
 
+dnnl_alg_kind_t dnn_alg_of(enum nx_act_kind kind)
+{
+	static const dnnl_alg_kind_t alg[] = {
+		[NX_ACT_NONE] = dnnl_alg_kind_undef,
+		[NX_ACT_RELU] = dnnl_eltwise_relu,
+		[NX_ACT_ELU] = dnnl_eltwise_elu,
+		[NX_ACT_SIGMOID] = dnnl_eltwise_logistic,
+		[NX_ACT_TANH] = dnnl_eltwise_tanh,
+		[NX_ACT_HARDSWISH] = dnnl_eltwise_hardswish,
+		[NX_ACT_SWISH] = dnnl_eltwise_swish,
+		[NX_ACT_SOFTPLUS] = dnnl_eltwise_soft_relu,
+		[NX_ACT_EXP] = dnnl_eltwise_exp,
+		[NX_ACT_ABS] = dnnl_eltwise_abs,
+		[NX_ACT_SQRT] = dnnl_eltwise_sqrt,
+		[NX_ACT_CLIP] = dnnl_eltwise_clip,
+	};
+
+	return alg[kind];
+}
+
 static int copy_dims(const struct nx_shape *shape, dnnl_dims_t dims)
 {
 	for (int i = 0; i < shape->rank; i++)
@@ -131,14 +151,20 @@ const dnnl_memory_desc_t *dnn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t
 	return dnnl_primitive_desc_query_md(pd, what, 0);
 }
 
-bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd)
+const char *dnn_pd_name(const_dnnl_primitive_desc_t pd)
 {
 	const char *name = NULL;
 
 	if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) !=
-			dnnl_success ||
-		!name)
-		return false;
+		dnnl_success)
+		return "";
+	return name ? name : "";
+}
+
+bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd)
+{
+	const char *name = dnn_pd_name(pd);
+
 	return strstr(name, "jit") || strstr(name, "brg");
 }
 

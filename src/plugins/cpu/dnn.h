@@ -4,6 +4,7 @@
 #define NX_PLUGINS_CPU_DNN_H
 
 #include "core/err.h"
+#include "fuse/fuse.h"
 #include "model/graph.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -12,6 +13,9 @@
 
 /* Translates a status; 'what' names the call for the message. */
 int dnn_check(dnnl_status_t status, const char *what, struct nx_err *err);
+
+/* oneDNN's name of an activation that is one. */
+dnnl_alg_kind_t dnn_alg_of(enum nx_act_kind kind);
 
 /* Row-major fp32 descriptor of a shape; a scalar has one dimension of 1. */
 void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape);
@@ -35,6 +39,9 @@ dnnl_primitive_desc_t dnn_pd_new(
 const dnnl_memory_desc_t *dnn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 /* Whether the implementation is generated code and no plain loop ("ref", "simple"). */
 bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd);
+
+/* The name of the implementation, as "brgconv:avx512_core"; never NULL. */
+const char *dnn_pd_name(const_dnnl_primitive_desc_t pd);
 
 /* Copies between layouts, once, now. */
 int dnn_reorder_now(dnnl_engine_t engine, dnnl_stream_t stream, const dnnl_memory_desc_t *from_md,

@@ -6,6 +6,7 @@
 #include "plugins/cpu/weights.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +23,12 @@ int cpu_buf_new(struct nx_plugin_exec *e, enum cpu_buf_kind kind, size_t bytes)
 }
 
 struct cpu_step *cpu_step_new(
-	struct nx_plugin_exec *e, cpu_step_fn *run, const struct nx_node *node)
+	struct nx_plugin_exec *e, cpu_step_fn *run, const char *kernel, const struct nx_node *node)
 {
 	struct cpu_step *s = nx_alloc(1, sizeof *s);
 
 	s->run = run;
+	snprintf(s->kernel, sizeof s->kernel, "%s", kernel);
 	s->node = node;
 	e->step = nx_grow(e->step, &e->cap_steps, e->n_steps + 1, sizeof(struct cpu_step *));
 	e->step[e->n_steps++] = s;
@@ -78,7 +80,7 @@ static int run_primitive(struct cpu_step *s, struct nx_plugin_exec *e, struct nx
 int cpu_step_primitive(struct nx_plugin_exec *e, dnnl_primitive_desc_t pd,
 	const struct nx_node *node, struct nx_err *err)
 {
-	struct cpu_step *s = cpu_step_new(e, run_primitive, node);
+	struct cpu_step *s = cpu_step_new(e, run_primitive, dnn_pd_name(pd), node);
 	const dnnl_memory_desc_t *scratch = dnn_pd_md(pd, dnnl_query_scratchpad_md);
 	dnnl_status_t st = dnnl_primitive_create(&s->prim, pd);
 
@@ -114,7 +116,7 @@ static int run_join(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err 
 void cpu_step_join(struct nx_plugin_exec *e, const struct nx_node *node, size_t outer,
 	const size_t *chunk, size_t sources)
 {
-	struct cpu_step *s = cpu_step_new(e, run_join, node);
+	struct cpu_step *s = cpu_step_new(e, run_join, "join", node);
 
 	s->outer = outer;
 	s->chunk = nx_alloc(sources, sizeof *s->chunk);
@@ -194,6 +196,19 @@ int cpu_exec_run(
 		if (e->step[i]->run(e->step[i], e, err))
 			return -err->code;
 	return 0;
+}
+
+void cpu_exec_steps(const struct nx_plugin_exec *e, nx_plugin_step_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < e->n_steps; i++) {
+		const struct cpu_step *s = e->step[i];
+		const struct nx_plugin_step step = {
+			.node = s->node ? s->node->name : "",
+			.op = s->node ? s->node->op : "",
+			.kernel = s->kernel,
+		};
+		fn(arg, &step);
+	}
 }
 
 static void step_free(struct cpu_step *s)

@@ -45,6 +45,7 @@ struct cpu_step {
 	struct cpu_operand *op;
 	bool is_dnn;
 
+	char kernel[48];       /* what computes it */
 	dnnl_primitive_t prim; /* oneDNN steps */
 	size_t scratch_bytes;
 	dnnl_memory_t scratch;
@@ -83,7 +84,7 @@ int cpu_buf_new(struct nx_plugin_exec *e, enum cpu_buf_kind kind, size_t bytes);
 
 /* Appends an empty step. */
 struct cpu_step *cpu_step_new(
-	struct nx_plugin_exec *e, cpu_step_fn *run, const struct nx_node *node);
+	struct nx_plugin_exec *e, cpu_step_fn *run, const char *kernel, const struct nx_node *node);
 /* Adds an operand in a buffer to the last step; md may be NULL for steps that are no oneDNN's. */
 void cpu_step_use(struct nx_plugin_exec *e, int arg, int buf, const dnnl_memory_desc_t *md);
 /* Adds shared weights. */
@@ -101,6 +102,7 @@ void cpu_step_join(struct nx_plugin_exec *e, const struct nx_node *node, size_t 
 int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err);
 int cpu_exec_run(
 	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err);
+void cpu_exec_steps(const struct nx_plugin_exec *e, nx_plugin_step_fn *fn, void *arg);
 void cpu_exec_free(struct nx_plugin_exec **e);
 
 #endif

@@ -17,16 +17,16 @@ static bool bias_fits(const struct cpu_build *b, int bias, int64_t n)
 
 	if (bias == NX_NO_VALUE)
 		return true;
-	if (!cpu_const_f32(b->g, bias, &count))
+	if (!nx_const_f32(b->g, bias, &count))
 		return false;
 	const struct nx_shape *s = cpu_shape(b, bias);
 	return count == 1 || (count == n && s->rank > 0 && s->dim[s->rank - 1] == n);
 }
 
-static int describe(struct cpu_build *b, const struct cpu_group *group, struct gemm *gm)
+static int describe(struct cpu_build *b, const struct nx_group *group, struct gemm *gm)
 {
 	const struct nx_node *node = &b->g->nodes[group->head];
-	bool gemm = cpu_is(node, "Gemm");
+	bool gemm = nx_node_is(node, "Gemm");
 	int64_t count;
 
 	memset(gm, 0, sizeof *gm);
@@ -39,7 +39,7 @@ static int describe(struct cpu_build *b, const struct cpu_group *group, struct g
 	gm->linear.scale = gemm ? nx_node_float(node, "alpha", 1) : 1;
 
 	const struct nx_shape *src = cpu_shape(b, gm->src), *w = cpu_shape(b, node->in[1]);
-	if (!cpu_const_f32(b->g, node->in[1], &count) || count <= 0 || w->rank != 2 ||
+	if (!nx_const_f32(b->g, node->in[1], &count) || count <= 0 || w->rank != 2 ||
 		src->rank < 2 || nx_shape_count(src) <= 0)
 		return CPU_NOT_MINE;
 	if (gemm &&
@@ -99,7 +99,7 @@ static int unflattened(const struct cpu_build *b, const struct gemm *gm)
 	while (b->val[v].n == 0 && b->val[v].view_of != NX_NO_VALUE)
 		v = b->val[v].view_of;
 	const struct nx_shape *s = cpu_shape(b, v);
-	bool ok = v != gm->src && b->val[v].n && cpu_is_f32(b->g, v) && s->rank >= 3 &&
+	bool ok = v != gm->src && b->val[v].n && nx_value_is_f32(b->g, v) && s->rank >= 3 &&
 		  s->rank <= 5 && s->dim[0] == gm->m && !dnn_md_is_plain(&b->val[v].rep[0].md);
 	return ok ? v : NX_NO_VALUE;
 }
@@ -139,7 +139,7 @@ static int emit_matrix(
 	return cpu_linear_step(b, &gm->linear, pd, src.buf, cpu_rep_new(b, gm->dst, NULL), err);
 }
 
-int cpu_emit_gemm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+int cpu_emit_gemm(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
 {
 	struct gemm gm;
 	dnnl_post_ops_t ops = NULL;

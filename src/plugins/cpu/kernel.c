@@ -41,7 +41,7 @@ int cpu_emit_kernel(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 		free(buf);
 		return rc;
 	}
-	struct cpu_step *s = cpu_step_new(b->e, run_kernel, n);
+	struct cpu_step *s = cpu_step_new(b->e, run_kernel, "reference", n);
 	size_t used = 0;
 	s->tensor = nx_alloc(n->n_in + n->n_out, sizeof *s->tensor);
 	s->in = nx_alloc(n->n_in, sizeof(struct nx_tensor *));

@@ -21,13 +21,13 @@ void cpu_key_add(struct cpu_key *key, const struct nx_graph *g, int value)
 		key->from[key->n++] = value == NX_NO_VALUE ? NULL : g->values[value].constant;
 }
 
-void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const struct cpu_group *group)
+void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const struct nx_group *group)
 {
 	for (size_t i = 0; i < group->n_affine; i++) {
 		const struct nx_node *n = &g->nodes[group->affine[i]];
 		/* The same constants may be used in another way. */
-		key->tag = key->tag * 4 + 1 + cpu_is(n, "Mul") + 2 * cpu_is(n, "Add");
-		if (cpu_is(n, "BatchNormalization"))
+		key->tag = key->tag * 4 + 1 + nx_node_is(n, "Mul") + 2 * nx_node_is(n, "Add");
+		if (nx_node_is(n, "BatchNormalization"))
 			key->epsilon[i] = nx_node_float(n, "epsilon", 1e-5f);
 		for (size_t k = 0; k < n->n_in; k++)
 			if (n->in[k] != NX_NO_VALUE && g->values[n->in[k]].constant)
@@ -35,19 +35,19 @@ void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const stru
 	}
 }
 
-int cpu_post_ops(const struct cpu_group *group, dnnl_post_ops_t *out, struct nx_err *err)
+int cpu_post_ops(const struct nx_group *group, dnnl_post_ops_t *out, struct nx_err *err)
 {
 	dnnl_status_t st;
 
 	*out = NULL;
-	if (group->residual == NX_NO_VALUE && group->act.alg == dnnl_alg_kind_undef)
+	if (group->residual == NX_NO_VALUE && group->act.kind == NX_ACT_NONE)
 		return 0;
 	st = dnnl_post_ops_create(out);
 	if (st == dnnl_success && group->residual != NX_NO_VALUE)
 		st = dnnl_post_ops_append_sum(*out, 1);
-	if (st == dnnl_success && group->act.alg != dnnl_alg_kind_undef)
+	if (st == dnnl_success && group->act.kind != NX_ACT_NONE)
 		st = dnnl_post_ops_append_eltwise(
-			*out, 1, group->act.alg, group->act.alpha, group->act.beta);
+			*out, 1, dnn_alg_of(group->act.kind), group->act.alpha, group->act.beta);
 	if (st == dnnl_success)
 		return 0;
 	dnnl_post_ops_destroy(*out);
@@ -67,12 +67,12 @@ static int scale_weights(
 	const struct cpu_build *b, const struct cpu_linear *l, float **out, struct nx_err *err)
 {
 	int64_t n;
-	const float *w = cpu_const_f32(b->g, l->weights, &n);
+	const float *w = nx_const_f32(b->g, l->weights, &n);
 	float *scale = nx_alloc((size_t)l->channels * 2, sizeof *scale);
 	float *scaled = nx_try_alloc((size_t)n, sizeof *scaled);
 
 	if (scaled) {
-		cpu_affine(b->g, l->group, l->channels, scale, scale + l->channels);
+		nx_affine(b->g, l->group, l->channels, scale, scale + l->channels);
 		for (size_t e = 0; e < (size_t)n; e++)
 			scaled[e] = w[e] * l->scale * scale[channel_of(l, e)];
 	}
@@ -86,7 +86,7 @@ static int pack_weights(struct cpu_build *b, const struct cpu_linear *l,
 {
 	struct cpu_key key;
 	int64_t n;
-	const float *data = cpu_const_f32(b->g, l->weights, &n);
+	const float *data = nx_const_f32(b->g, l->weights, &n);
 	float *scaled = NULL;
 
 	cpu_key_init(&key, 'W');
@@ -120,9 +120,8 @@ static int pack_bias(struct cpu_build *b, const struct cpu_linear *l, const dnnl
 		size_t channels = (size_t)l->channels;
 		float *scale = nx_alloc(channels * 2, sizeof *scale), *shift = scale + channels;
 		int64_t n = 0;
-		const float *bias =
-			l->bias == NX_NO_VALUE ? NULL : cpu_const_f32(b->g, l->bias, &n);
-		cpu_affine(b->g, l->group, l->channels, scale, shift);
+		const float *bias = l->bias == NX_NO_VALUE ? NULL : nx_const_f32(b->g, l->bias, &n);
+		nx_affine(b->g, l->group, l->channels, scale, shift);
 		for (size_t c = 0; c < channels && bias; c++)
 			shift[c] += bias[n == 1 ? 0 : c] * scale[c];
 		int rc = cpu_weights_add(b->e, &key, md, md, shift, &w, err);

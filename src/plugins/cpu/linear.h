@@ -6,7 +6,7 @@
 
 /* Constant weights and bias of a group, and where the output channels are in them. */
 struct cpu_linear {
-	const struct cpu_group *group;
+	const struct nx_group *group;
 	int weights, bias;         /* values; the bias may be left out */
 	float scale;               /* of the weights */
 	int64_t channels;          /* of the output */

@@ -77,7 +77,7 @@ static int emit_lrn(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 }
 
 static int emit_act(
-	struct cpu_build *b, const struct nx_node *n, const struct cpu_act *act, struct nx_err *err)
+	struct cpu_build *b, const struct nx_node *n, const struct nx_act *act, struct nx_err *err)
 {
 	struct cpu_rep src;
 	dnnl_eltwise_desc_t d;
@@ -86,8 +86,8 @@ static int emit_act(
 		return CPU_NOT_MINE;
 	if (cpu_rep_home(b, n->in[0], &src, err))
 		return -err->code;
-	if (dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, act->alg, &src.md,
-		    act->alpha, act->beta) != dnnl_success)
+	if (dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, dnn_alg_of(act->kind),
+		    &src.md, act->alpha, act->beta) != dnnl_success)
 		return CPU_NOT_MINE;
 	dnnl_primitive_desc_t pd = dnn_pd_new(b->e->dev->engine, &d, NULL);
 	return pd ? emit_unary(b, pd, n, &src, n->out[0], err) : CPU_NOT_MINE;
@@ -158,9 +158,9 @@ static int emit_binary(struct cpu_build *b, const struct nx_node *n, struct nx_e
 	const struct nx_shape *out = cpu_shape(b, n->out[0]);
 	size_t i = 0;
 
-	while (i < NX_ARRAY_LEN(known) && !cpu_is(n, known[i].op))
+	while (i < NX_ARRAY_LEN(known) && !nx_node_is(n, known[i].op))
 		i++;
-	if (i == NX_ARRAY_LEN(known) || n->n_in != 2 || !cpu_is_f32(b->g, n->in[1]) ||
+	if (i == NX_ARRAY_LEN(known) || n->n_in != 2 || !nx_value_is_f32(b->g, n->in[1]) ||
 		out->rank < 1 || nx_shape_count(out) <= 0)
 		return CPU_NOT_MINE;
 	bool first = nx_shape_equal(cpu_shape(b, n->in[0]), out);
@@ -195,7 +195,7 @@ static int emit_softmax(struct cpu_build *b, const struct nx_node *n, struct nx_
 		return -err->code;
 	dnn_md_plain(&src.md, &view);
 	if (dnnl_softmax_v2_forward_desc_init(&d, dnnl_forward_inference,
-		    cpu_is(n, "Softmax") ? dnnl_softmax_accurate : dnnl_softmax_log, &src.md,
+		    nx_node_is(n, "Softmax") ? dnnl_softmax_accurate : dnnl_softmax_log, &src.md,
 		    &src.md, axis) != dnnl_success)
 		return CPU_NOT_MINE;
 	dnnl_primitive_desc_t pd = dnn_pd_new(b->e->dev->engine, &d, NULL);
@@ -225,16 +225,16 @@ int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 		{ "Transpose", cpu_emit_transpose },
 	};
 
-	if (cpu_is(n, "Concat"))
+	if (nx_node_is(n, "Concat"))
 		return cpu_emit_concat(b, n, err);
-	if (n->n_in < 1 || n->n_out < 1 || !cpu_is_f32(b->g, n->in[0]) ||
-		!cpu_is_f32(b->g, n->out[0]))
+	if (n->n_in < 1 || n->n_out < 1 || !nx_value_is_f32(b->g, n->in[0]) ||
+		!nx_value_is_f32(b->g, n->out[0]))
 		return CPU_NOT_MINE;
 	for (size_t i = 0; i < NX_ARRAY_LEN(known); i++)
-		if (cpu_is(n, known[i].op))
+		if (nx_node_is(n, known[i].op))
 			return known[i].emit(b, n, err);
-	struct cpu_act act = cpu_act_of(b->g, n);
-	if (act.alg != dnnl_alg_kind_undef)
+	struct nx_act act = nx_act_of(b->g, n);
+	if (act.kind != NX_ACT_NONE)
 		return emit_act(b, n, &act, err);
 	return emit_binary(b, n, err);
 }

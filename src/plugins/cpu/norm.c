@@ -10,7 +10,7 @@
 
 enum part { SCALE_SHIFT, MEAN, VARIANCE };
 
-static int channel_weights(struct cpu_build *b, const struct cpu_group *group, enum part part,
+static int channel_weights(struct cpu_build *b, const struct nx_group *group, enum part part,
 	int64_t channels, const dnnl_memory_desc_t *md, dnnl_memory_t *out, struct nx_err *err)
 {
 	struct cpu_key key;
@@ -21,7 +21,7 @@ static int channel_weights(struct cpu_build *b, const struct cpu_group *group, e
 	if (!w) {
 		float *data = nx_alloc((size_t)channels * 2, sizeof *data);
 		if (part == SCALE_SHIFT)
-			cpu_affine(b->g, group, channels, data, data + channels);
+			nx_affine(b->g, group, channels, data, data + channels);
 		for (int64_t c = 0; c < channels && part == VARIANCE; c++)
 			data[c] = 1;
 		int rc = cpu_weights_add(b->e, &key, md, md, data, &w, err);
@@ -34,12 +34,12 @@ static int channel_weights(struct cpu_build *b, const struct cpu_group *group, e
 }
 
 static dnnl_primitive_desc_t describe(
-	struct cpu_build *b, const struct cpu_group *group, const dnnl_memory_desc_t *md)
+	struct cpu_build *b, const struct nx_group *group, const dnnl_memory_desc_t *md)
 {
 	dnnl_batch_normalization_desc_t d;
 	unsigned flags = dnnl_use_global_stats | dnnl_use_scaleshift;
 
-	if (group->act.alg != dnnl_alg_kind_undef)
+	if (group->act.kind != NX_ACT_NONE)
 		flags |= dnnl_fuse_norm_relu;
 	if (dnnl_batch_normalization_forward_desc_init(&d, dnnl_forward_inference, md, 0, flags) !=
 		dnnl_success)
@@ -47,7 +47,7 @@ static dnnl_primitive_desc_t describe(
 	return dnn_pd_new(b->e->dev->engine, &d, NULL);
 }
 
-int cpu_emit_norm(struct cpu_build *b, const struct cpu_group *group, struct nx_err *err)
+int cpu_emit_norm(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
 {
 	const struct nx_node *head = &b->g->nodes[group->head];
 	int64_t channels = cpu_shape(b, head->in[0])->dim[1];
@@ -57,8 +57,8 @@ int cpu_emit_norm(struct cpu_build *b, const struct cpu_group *group, struct nx_
 	struct cpu_rep src;
 
 	/* Only a plain ReLU can be fused here. */
-	if (group->act.alg != dnnl_alg_kind_undef &&
-		(group->act.alg != dnnl_eltwise_relu || group->act.alpha != 0))
+	if (group->act.kind != NX_ACT_NONE &&
+		(group->act.kind != NX_ACT_RELU || group->act.alpha != 0))
 		return CPU_NOT_MINE;
 	if (cpu_rep_home(b, head->in[0], &src, err))
 		return -err->code;

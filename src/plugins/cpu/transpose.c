@@ -17,7 +17,7 @@ int cpu_emit_transpose(struct cpu_build *b, const struct nx_node *n, struct nx_e
 		return -err->code;
 	if (dnnl_memory_desc_permute_axes(&view, &src.md, where) != dnnl_success)
 		return CPU_NOT_MINE;
-	if (dnn_md_is_dense(&view)) {
+	if (cpu_pass(b, CPU_VIEW) && dnn_md_is_dense(&view)) {
 		cpu_rep_add(b, n->out[0], &view, src.buf);
 		return 0;
 	}

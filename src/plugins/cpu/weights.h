@@ -11,7 +11,7 @@
 struct nx_plugin_device {
 	dnnl_engine_t engine;
 	dnnl_stream_t stream; /* for work at compile time */
-	int threads;
+	unsigned off;         /* passes that are switched off: enum nx_fuse_pass, enum cpu_pass */
 	size_t n_weights, cap_weights;
 	struct cpu_weights **weights;
 };
