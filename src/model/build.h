@@ -38,6 +38,8 @@ struct nx_graph *nx_graph_clone(const struct nx_graph *g);
 /* Passes.  None of them renumbers values. */
 void nx_graph_drop_dead(struct nx_graph *g);
 void nx_graph_drop_identity(struct nx_graph *g);
+/* A Sum of two is an Add, which is what fusing looks for. */
+void nx_graph_rename_sums(struct nx_graph *g);
 /* Half precision is computed in fp32: constants are widened, inputs and outputs keep their type
  * behind a Cast. */
 int nx_graph_widen(struct nx_graph *g, struct nx_err *err);

@@ -275,6 +275,7 @@ static int read_graph(struct reader *r, struct nx_err *err)
 	if (rc)
 		return rc;
 	nx_graph_drop_identity(r->g);
+	nx_graph_rename_sums(r->g);
 	rc = nx_graph_fold(r->g, err);
 	nx_graph_drop_dead(r->g);
 	return rc;

@@ -116,6 +116,17 @@ void nx_graph_drop_identity(struct nx_graph *g)
 	nx_graph_drop_dead(g);
 }
 
+void nx_graph_rename_sums(struct nx_graph *g)
+{
+	for (size_t i = 0; i < g->n_nodes; i++) {
+		struct nx_node *n = &g->nodes[i];
+		if (*n->domain || strcmp(n->op, "Sum") != 0 || n->n_in != 2)
+			continue;
+		free(n->op);
+		n->op = nx_strdup("Add");
+	}
+}
+
 void nx_graph_make_outputs(struct nx_graph *g)
 {
 	for (size_t i = 0; i < g->n_out; i++) {

@@ -206,6 +206,26 @@ START_TEST(constants_and_pass_through)
 }
 END_TEST
 
+START_TEST(a_sum_of_two_is_an_add)
+{
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_model *m;
+	struct tiny t;
+	size_t len;
+
+	start(&t, 2, (const int64_t[]){ 1, 2 });
+	tiny_node(&t, "Relu", "a", "x", NULL, NULL);
+	tiny_node(&t, "Sum", "b", "x", "a", NULL);
+	tiny_node(&t, "Sum", "y", "x", "a", "b");
+	uint8_t *data = tiny_pack(&t, &len);
+	ck_assert_msg(load(data, len, &m, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(m->graph->nodes[1].op, "Add");
+	ck_assert_str_eq(m->graph->nodes[2].op, "Sum");
+	nx_model_free(&m);
+	free(data);
+}
+END_TEST
+
 START_TEST(deep_nesting_is_refused)
 {
 	/* model.graph.node.attribute.g.node.attribute.g … : 7, 1, 5, 6 as tags. */
@@ -265,5 +285,5 @@ END_TEST
 
 UNIT_MAIN("model/graph", baked_batch_is_rewritten, a_graph_outlives_its_model,
 	interleaved_rows_are_refused, unsupported_operators_are_all_named,
-	contradictions_are_refused, constants_and_pass_through, deep_nesting_is_refused,
-	damaged_files_never_crash)
+	contradictions_are_refused, constants_and_pass_through, a_sum_of_two_is_an_add,
+	deep_nesting_is_refused, damaged_files_never_crash)
