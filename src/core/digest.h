@@ -4,8 +4,10 @@
 #define NX_CORE_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#define NX_DIGEST_SIZE 72 /* "sha256:" + 64 + NUL */
+#define NX_DIGEST_SIZE  72 /* "sha256:" + 64 + NUL */
+#define NX_DIGEST_BYTES 32
 
 struct nx_digest; /* a running hash */
 
@@ -13,6 +15,8 @@ struct nx_digest *nx_digest_new(void);
 void nx_digest_add(struct nx_digest *d, const void *data, size_t len);
 /* Writes the printed form, frees *d and sets it to NULL. */
 void nx_digest_finish(struct nx_digest **d, char out[NX_DIGEST_SIZE]);
+/* The same, as bytes. */
+void nx_digest_finish_bytes(struct nx_digest **d, uint8_t out[NX_DIGEST_BYTES]);
 
 void nx_digest_of(const void *data, size_t len, char out[NX_DIGEST_SIZE]);
 

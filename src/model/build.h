@@ -11,18 +11,13 @@
 #define NX_FOLD_CAP ((uint64_t)1 << 34)
 #endif
 
-/* The constants' bytes; a pool keeps its parent alive, so that the graph of a batch size can add
- * constants of its own and share the weights. */
-struct nx_const_pool *nx_const_pool_new(struct nx_const_pool *parent);
-void nx_const_pool_unref(struct nx_const_pool **pool);
-/* Takes over the contents of *t; the pointer returned lives as long as the pool. */
-struct nx_tensor *nx_const_pool_take(struct nx_const_pool *pool, struct nx_tensor *t);
-
-struct nx_graph *nx_graph_new(const char *name, struct nx_const_pool *parent);
+struct nx_graph *nx_graph_new(const char *name);
 /* Adds a value of that name (copied, need not be unique); returns its index. */
 int nx_graph_add_value(struct nx_graph *g, const char *name);
 /* Makes 'value' a constant with the contents of *t, which is emptied. */
 void nx_graph_set_constant(struct nx_graph *g, int value, struct nx_tensor *t);
+/* Makes 'value' the same constant as one of another graph or value: a reference more. */
+void nx_graph_share_constant(struct nx_graph *g, int value, struct nx_tensor *constant);
 /* Adds an empty node at the end; the pointer is valid until the next one is added. */
 struct nx_node *nx_graph_add_node(
 	struct nx_graph *g, const char *op, const char *name, size_t n_in, size_t n_out);
@@ -36,6 +31,7 @@ int nx_node_sort_attrs(struct nx_node *n);
 struct nx_graph *nx_graph_clone(const struct nx_graph *g);
 
 /* Passes.  None of them renumbers values. */
+/* Nodes that make nothing needed go, and constants that nobody reads. */
 void nx_graph_drop_dead(struct nx_graph *g);
 void nx_graph_drop_identity(struct nx_graph *g);
 /* A Sum of two is an Add, which is what fusing looks for. */

@@ -4,16 +4,8 @@
 
 #include "core/alloc.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct nx_const_pool {
-	atomic_int refs;
-	struct nx_const_pool *parent;
-	struct nx_tensor **items;
-	size_t n;
-};
 
 /* Room for one more item in an array of n that is doubled whenever n is a power of two, so that
  * the public structs need no capacity. */
@@ -24,51 +16,11 @@ static void *grow(void *p, size_t n, size_t size)
 	return nx_realloc(p, n ? 2 * n : 1, size);
 }
 
-struct nx_const_pool *nx_const_pool_new(struct nx_const_pool *parent)
-{
-	struct nx_const_pool *pool = nx_alloc(1, sizeof *pool);
-
-	atomic_init(&pool->refs, 1);
-	pool->parent = parent;
-	if (parent)
-		atomic_fetch_add(&parent->refs, 1);
-	return pool;
-}
-
-void nx_const_pool_unref(struct nx_const_pool **pool)
-{
-	struct nx_const_pool *p = *pool;
-
-	*pool = NULL;
-	while (p && atomic_fetch_sub(&p->refs, 1) == 1) {
-		struct nx_const_pool *parent = p->parent;
-		for (size_t i = 0; i < p->n; i++) {
-			nx_tensor_release(p->items[i]);
-			free(p->items[i]);
-		}
-		free(p->items);
-		free(p);
-		p = parent;
-	}
-}
-
-struct nx_tensor *nx_const_pool_take(struct nx_const_pool *pool, struct nx_tensor *t)
-{
-	struct nx_tensor *copy = nx_alloc(1, sizeof *copy);
-
-	*copy = *t;
-	*t = (struct nx_tensor){ 0 };
-	pool->items = grow(pool->items, pool->n, sizeof *pool->items);
-	pool->items[pool->n++] = copy;
-	return copy;
-}
-
-struct nx_graph *nx_graph_new(const char *name, struct nx_const_pool *parent)
+struct nx_graph *nx_graph_new(const char *name)
 {
 	struct nx_graph *g = nx_alloc(1, sizeof *g);
 
 	g->name = nx_strdup(name);
-	g->pool = nx_const_pool_new(parent);
 	return g;
 }
 
@@ -79,14 +31,25 @@ int nx_graph_add_value(struct nx_graph *g, const char *name)
 	return (int)g->n_values++;
 }
 
-void nx_graph_set_constant(struct nx_graph *g, int value, struct nx_tensor *t)
+static void adopt_constant(struct nx_graph *g, int value, struct nx_tensor *constant)
 {
 	struct nx_value *v = &g->values[value];
 
-	v->constant = nx_const_pool_take(g->pool, t);
-	v->dtype = v->constant->dtype;
-	v->shape = v->constant->shape;
+	nx_const_unref(&v->constant);
+	v->constant = constant;
+	v->dtype = constant->dtype;
+	v->shape = constant->shape;
 	v->known = true;
+}
+
+void nx_graph_set_constant(struct nx_graph *g, int value, struct nx_tensor *t)
+{
+	adopt_constant(g, value, nx_const_new(t));
+}
+
+void nx_graph_share_constant(struct nx_graph *g, int value, struct nx_tensor *constant)
+{
+	adopt_constant(g, value, nx_const_ref(constant));
 }
 
 struct nx_node *nx_graph_add_node(
@@ -144,11 +107,12 @@ void nx_graph_free(struct nx_graph **g)
 	*g = NULL;
 	if (!x)
 		return;
-	for (size_t i = 0; i < x->n_values; i++)
+	for (size_t i = 0; i < x->n_values; i++) {
+		nx_const_unref(&x->values[i].constant);
 		free(x->values[i].name);
+	}
 	for (size_t i = 0; i < x->n_nodes; i++)
 		nx_node_release(&x->nodes[i]);
-	nx_const_pool_unref(&x->pool);
 	free(x->name);
 	free(x->values);
 	free(x->nodes);
@@ -179,7 +143,7 @@ static void clone_attr(struct nx_attr *to, const struct nx_attr *from)
 
 struct nx_graph *nx_graph_clone(const struct nx_graph *g)
 {
-	struct nx_graph *c = nx_graph_new(g->name, g->pool);
+	struct nx_graph *c = nx_graph_new(g->name);
 
 	c->opset = g->opset;
 	for (size_t i = 0; i < g->n_values; i++) {
@@ -187,6 +151,8 @@ struct nx_graph *nx_graph_clone(const struct nx_graph *g)
 		char *name = c->values[v].name;
 		c->values[v] = g->values[i];
 		c->values[v].name = name;
+		if (c->values[v].constant)
+			nx_const_ref(c->values[v].constant);
 	}
 	for (size_t i = 0; i < g->n_nodes; i++) {
 		const struct nx_node *from = &g->nodes[i];

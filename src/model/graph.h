@@ -69,6 +69,19 @@ int nx_tensor_init(
 	struct nx_tensor *t, enum nx_dtype dtype, const struct nx_shape *shape, struct nx_err *err);
 void nx_tensor_release(struct nx_tensor *t);
 
+/*
+ * Constants: tensors whose bytes never change again, each counted on its own, so that graphs,
+ * executables and packed weights hold just those they need.  A pointer to one is a plain tensor
+ * pointer, but only what nx_const_new() returned may be given to these functions.  Any thread.
+ */
+struct nx_tensor *nx_const_new(struct nx_tensor *t); /* takes the contents; one reference */
+struct nx_tensor *nx_const_ref(struct nx_tensor *constant);
+void nx_const_unref(struct nx_tensor **constant); /* NULL is fine */
+/* The first bytes of the SHA-256 of type, shape and data: equal for equal constants of any
+ * model.  Made when first asked for; borrowed from the constant. */
+#define NX_CONST_ID_SIZE 16
+const uint8_t *nx_const_id(struct nx_tensor *constant);
+
 enum nx_attr_kind {
 	NX_ATTR_INT,
 	NX_ATTR_FLOAT,
@@ -108,7 +121,7 @@ struct nx_value {
 	enum nx_dtype dtype;
 	struct nx_shape shape;
 	bool known;                 /* dtype and shape have been inferred */
-	struct nx_tensor *constant; /* NULL unless the value is a constant; shared by clones */
+	struct nx_tensor *constant; /* NULL unless it is one; a reference of this graph */
 };
 
 struct nx_graph {
@@ -119,7 +132,6 @@ struct nx_graph {
 	struct nx_node *nodes; /* each node after those that make its inputs */
 	int *in;               /* indices of values: real inputs, not initializers */
 	int *out;
-	struct nx_const_pool *pool; /* reference-counted owner of the constants' bytes */
 };
 
 void nx_graph_free(struct nx_graph **g);
@@ -136,7 +148,7 @@ const int64_t *nx_node_ints(const struct nx_node *n, const char *name, size_t *c
  * A new closed graph for 'batch' rows: binds the open (or, where the model was exported with a
  * fixed leading 1, that) leading dimension of every input to 'batch', infers every shape, folds
  * what is constant, rewrites Reshape targets that baked the batch in, and drops dead nodes.
- * Constants are shared with 'g', which must outlive nothing: they are reference-counted.
+ * Constants are shared with 'g', which need not outlive the result.
  * NX_EUNSUPP if the graph cannot run in batches (then batch 1 works and rows run one by one),
  * names all unsupported operators at once with their nodes; NX_EDATA if shapes contradict.
  *

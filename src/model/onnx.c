@@ -307,7 +307,7 @@ int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_
 		onnx__model_proto__free_unpacked(m, NULL);
 		return nx_err_set(err, NX_EDATA, "the file holds no graph");
 	}
-	struct reader r = { .p = m->graph, .g = nx_graph_new(text(m->graph->name), NULL) };
+	struct reader r = { .p = m->graph, .g = nx_graph_new(text(m->graph->name)) };
 	r.g->opset = opset_of(m);
 	rc = read_graph(&r, err);
 	nx_names_release(&r.names);

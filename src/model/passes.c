@@ -7,6 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Weights that a pass has replaced, and files' constants that nothing uses, are memory. */
+static void drop_constants(struct nx_graph *g)
+{
+	bool *read = nx_alloc(g->n_values, sizeof *read);
+
+	for (size_t i = 0; i < g->n_out; i++)
+		read[g->out[i]] = true;
+	for (size_t i = 0; i < g->n_nodes; i++) {
+		for (size_t k = 0; k < g->nodes[i].n_in; k++) {
+			if (g->nodes[i].in[k] != NX_NO_VALUE)
+				read[g->nodes[i].in[k]] = true;
+		}
+	}
+	for (size_t i = 0; i < g->n_values; i++) {
+		if (!read[i])
+			nx_const_unref(&g->values[i].constant);
+	}
+	free(read);
+}
+
 void nx_graph_drop_dead(struct nx_graph *g)
 {
 	bool *needed = nx_alloc(g->n_values, sizeof *needed);
@@ -44,6 +64,7 @@ void nx_graph_drop_dead(struct nx_graph *g)
 	}
 	free(needed);
 	free(live);
+	drop_constants(g);
 }
 
 static void replace_everywhere(struct nx_graph *g, int from, int to)

@@ -17,8 +17,11 @@ void cpu_key_init(struct cpu_key *key, int tag)
 void cpu_key_add(struct cpu_key *key, const struct nx_graph *g, int value)
 {
 	/* What is left out holds its place. */
-	if (key->n < CPU_KEY_MAX)
-		key->from[key->n++] = value == NX_NO_VALUE ? NULL : g->values[value].constant;
+	if (key->n == CPU_KEY_MAX)
+		return;
+	if (value != NX_NO_VALUE)
+		memcpy(key->from[key->n], nx_const_id(g->values[value].constant), NX_CONST_ID_SIZE);
+	key->n++;
 }
 
 void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const struct nx_group *group)
@@ -93,7 +96,7 @@ static int pack_weights(struct cpu_build *b, const struct cpu_linear *l,
 	cpu_key_add(&key, b->g, l->weights);
 	cpu_key_add_group(&key, b->g, l->group);
 	key.scale = l->scale;
-	struct cpu_weights *w = cpu_weights_find(b->e, &key, md);
+	struct cpu_weights *w = cpu_weights_find(b->e, &key, md, &l->stored);
 	if (!w) {
 		if ((l->group->n_affine || l->scale != 1) && scale_weights(b, l, &scaled, err))
 			return -err->code;
@@ -115,7 +118,7 @@ static int pack_bias(struct cpu_build *b, const struct cpu_linear *l, const dnnl
 	cpu_key_init(&key, 'B');
 	cpu_key_add(&key, b->g, l->bias);
 	cpu_key_add_group(&key, b->g, l->group);
-	struct cpu_weights *w = cpu_weights_find(b->e, &key, md);
+	struct cpu_weights *w = cpu_weights_find(b->e, &key, md, md);
 	if (!w) {
 		size_t channels = (size_t)l->channels;
 		float *scale = nx_alloc(channels * 2, sizeof *scale), *shift = scale + channels;

@@ -17,7 +17,7 @@ static int channel_weights(struct cpu_build *b, const struct nx_group *group, en
 
 	cpu_key_init(&key, (int)part);
 	cpu_key_add_group(&key, b->g, group);
-	struct cpu_weights *w = cpu_weights_find(b->e, &key, md);
+	struct cpu_weights *w = cpu_weights_find(b->e, &key, md, md);
 	if (!w) {
 		float *data = nx_alloc((size_t)channels * 2, sizeof *data);
 		if (part == SCALE_SHIFT)

@@ -21,14 +21,15 @@ static void hold(struct nx_plugin_exec *e, struct cpu_weights *w)
 	e->weights[e->n_weights++] = w;
 }
 
-struct cpu_weights *cpu_weights_find(
-	struct nx_plugin_exec *e, const struct cpu_key *key, const dnnl_memory_desc_t *md)
+struct cpu_weights *cpu_weights_find(struct nx_plugin_exec *e, const struct cpu_key *key,
+	const dnnl_memory_desc_t *md, const dnnl_memory_desc_t *from_md)
 {
 	struct nx_plugin_device *dev = e->dev;
 
 	for (size_t i = 0; i < dev->n_weights; i++) {
 		struct cpu_weights *w = dev->weights[i];
-		if (key_equal(&w->key, key) && dnnl_memory_desc_equal(&w->md, md)) {
+		if (key_equal(&w->key, key) && dnnl_memory_desc_equal(&w->md, md) &&
+			dnnl_memory_desc_equal(&w->from_md, from_md)) {
 			hold(e, w);
 			return w;
 		}
@@ -53,6 +54,7 @@ int cpu_weights_add(struct nx_plugin_exec *e, const struct cpu_key *key,
 
 	w->key = *key;
 	w->md = *md;
+	w->from_md = *from_md;
 	w->bytes = dnnl_memory_desc_get_size(md);
 	w->data = nx_try_alloc(w->bytes, 1);
 	if (!w->data) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packed weights, shared by all executables of a device: an entry is found by the constants it
- * was made from (their addresses, which stay theirs while an executable lives) and its layout.
+ * Packed weights, shared by all executables of a device: an entry is found by the contents of
+ * the constants it was made from and the layouts it was packed from and to, so that models with
+ * equal layers share them and nothing depends on the graph that is compiled.
  */
 #ifndef NX_PLUGINS_CPU_WEIGHTS_H
 #define NX_PLUGINS_CPU_WEIGHTS_H
@@ -22,23 +23,23 @@ struct nx_plugin_device {
 struct cpu_key {
 	int tag;
 	size_t n;
-	const void *from[CPU_KEY_MAX];
+	uint8_t from[CPU_KEY_MAX][NX_CONST_ID_SIZE];
 	float scale;
 	float epsilon[4]; /* of the batch normalisations folded in */
 };
 
 struct cpu_weights {
 	struct cpu_key key;
-	dnnl_memory_desc_t md;
+	dnnl_memory_desc_t md, from_md;
 	dnnl_memory_t memory; /* over 'data' */
 	void *data;
 	size_t bytes;
 	size_t refs;
 };
 
-/* The entry for key and layout, or NULL; it is held by the executable until that is freed. */
-struct cpu_weights *cpu_weights_find(
-	struct nx_plugin_exec *e, const struct cpu_key *key, const dnnl_memory_desc_t *md);
+/* The entry for key and layouts, or NULL; it is held by the executable until that is freed. */
+struct cpu_weights *cpu_weights_find(struct nx_plugin_exec *e, const struct cpu_key *key,
+	const dnnl_memory_desc_t *md, const dnnl_memory_desc_t *from_md);
 
 /* Makes the entry from 'data', laid out as 'from_md'. */
 int cpu_weights_add(struct nx_plugin_exec *e, const struct cpu_key *key,

@@ -34,8 +34,9 @@ static inline int declare(struct nx_graph *g, const char *name, int rank, const 
 
 static inline struct nx_graph *graph(int rank, const int64_t *dims)
 {
-	struct nx_graph *g = nx_graph_new("test", NULL);
+	struct nx_graph *g = nx_graph_new("test");
 
+	nx_rng_init(&rng, 1);
 	g->opset = 13;
 	nx_graph_add_io(&g->in, &g->n_in, declare(g, "x", rank, dims));
 	return g;

@@ -413,6 +413,13 @@ START_TEST(constants_are_told_apart)
 	int b = NODE(g, "Add", NODE(g, "Conv", g->in[0], w), c);
 	int d = NODE(g, "Conv", g->in[0], w);
 	check("shared constants", g, NODE(g, "Add", NODE(g, "Sub", a, b), NODE(g, "Exp", d)));
+
+	g = graph(SHAPE(1, 16));
+	w = weights(g, SHAPE(16, 16));
+	a = NODE(g, "MatMul", g->in[0], w);
+	b = NODE(g, "Gemm", g->in[0], w);
+	attr_int(g, "transB", 1);
+	check("a square matrix and its transpose", g, NODE(g, "Sub", a, NODE(g, "Exp", b)));
 }
 END_TEST
 

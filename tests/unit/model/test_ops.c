@@ -20,7 +20,7 @@ struct call {
 static void call_init(struct call *c, const char *op, size_t n_in, size_t n_out)
 {
 	memset(c, 0, sizeof *c);
-	c->g = nx_graph_new("ops", NULL);
+	c->g = nx_graph_new("ops");
 	c->n = nx_graph_add_node(c->g, op, "n", n_in, n_out);
 	c->opset = 13;
 }

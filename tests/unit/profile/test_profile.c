@@ -98,7 +98,7 @@ static struct nx_engine *open_sim(const char *spec)
 
 static struct nx_graph *identity(void)
 {
-	struct nx_graph *g = nx_graph_new("toy", NULL);
+	struct nx_graph *g = nx_graph_new("toy");
 	int x = nx_graph_add_value(g, "x"), y = nx_graph_add_value(g, "y");
 	struct nx_node *n = nx_graph_add_node(g, "Relu", "relu", 1, 1);
 
