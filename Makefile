@@ -5,6 +5,7 @@
 #   make demo          profile -> plan -> serve -> route -> bench on the shipped video
 #   make check         all tests; ends with "N passed, N failed, N skipped"
 #   make lint          formatting, layering, sizes, man pages, shell scripts
+#   make bench-engine  the engine against ONNX Runtime, images a second
 #   make check-san     the tests under AddressSanitizer + UBSan, and the threaded part under TSan
 #   make install DESTDIR= PREFIX=/usr/local
 #
@@ -231,14 +232,30 @@ check-san:
 .PHONY: programs_san
 programs_san: $(PROGRAMS) $(PLUGINS)
 
+# The engine against ONNX Runtime: ARGS='--models resnet50 --batches 1,8 --rounds 3' for a quick
+# look, ARGS=--help for all; see tests/bench/engine/run.sh.
+ARGS ?=
+.PHONY: bench-engine
+bench-engine: $(B)/bench/engine-host $(B)/bench/engine-peak plugins
+	@sh tests/bench/engine/run.sh $(B) $(ARGS) || [ $$? -eq 77 ]
+$(B)/bench/engine-host: tests/bench/engine/host.c $(call archives,engine $(DEPS_engine)) $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
+		$(call archives,engine $(DEPS_engine)) -Wl,--end-group $(sort $(call libs,engine $(DEPS_engine)))
+$(B)/bench/engine-peak: tests/bench/engine/peak.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBS_dnnl)
+
 # The main job on the shipped clip; the results stay in build/demo.
 demo: all
 	@sh examples/read-overlay.sh build/demo
 
 # ---- lint ------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch]))
-SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t tests/real/*.sh tests/real/*.t .ci/run))
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch] tests/bench/*/*.[ch]))
+SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t tests/real/*.sh tests/real/*.t tests/bench/*/*.sh .ci/run))
 .PHONY: lint format headers man fuzz
 lint: headers
 	@sh tests/lint/lint.sh
@@ -316,7 +333,7 @@ uninstall:
 		$(DIRS_share)/fish $(DIRS_share) $(DIRS_bin) $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX); do \
 		rmdir $$d 2>/dev/null || :; done
 
--include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/tests $(B)/bench -name '*.d' 2>/dev/null)
 
 .PHONY: clean
 clean:

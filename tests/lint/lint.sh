@@ -47,7 +47,7 @@ only() { # only HEADER FOLDER…
 	done
 }
 only 'j[qv]\.h' src/json/
-only 'dnnl' src/plugins/cpu/
+only 'dnnl' src/plugins/cpu/ tests/bench/engine/
 only 'libav|^libsw' src/media/av/
 only 'archive' src/model/ tests/unit/model/
 only 'protobuf-c' src/model/
