@@ -70,6 +70,12 @@ size_t nx_loaded_outputs(const struct nx_loaded *l, const struct nx_io **io);
 int nx_loaded_run(struct nx_loaded *l, size_t rows, const void *const *in, void *const *out,
 	struct nx_err *err);
 
+/* Compiles a closed graph (nx_graph_close), runs it once and forgets it: for checks, where
+ * nothing is asked about batches.  in[i] and out[i] are dense tensors of the graph's inputs and
+ * outputs; precision NULL: the device's default.  NX_EUSAGE on a simulated device. */
+int nx_engine_run_graph(struct nx_engine *e, const struct nx_graph *g, const char *precision,
+	const void *const *in, void *const *out, struct nx_err *err);
+
 struct nx_loaded_memory {
 	uint64_t weights_bytes;
 	uint64_t activations_bytes; /* per row of a batch, at most */

@@ -68,6 +68,8 @@ struct nx_tensor {
 int nx_tensor_init(
 	struct nx_tensor *t, enum nx_dtype dtype, const struct nx_shape *shape, struct nx_err *err);
 void nx_tensor_release(struct nx_tensor *t);
+/* The value of element i of any numeric type, as near as a double can be. */
+double nx_tensor_real(const struct nx_tensor *t, int64_t i);
 
 /*
  * Constants: tensors whose bytes never change again, each counted on its own, so that graphs,
@@ -159,6 +161,15 @@ const int64_t *nx_node_ints(const struct nx_node *n, const char *name, size_t *c
  */
 int nx_graph_specialize(
 	const struct nx_graph *g, int64_t batch, struct nx_graph **out, struct nx_err *err);
+
+/*
+ * A new closed graph for the inputs 'in' (one for each of the graph's, in order), whatever their
+ * shapes.  Where a shape depends on what an input holds (the target of a Reshape), that input
+ * becomes a constant and is none of the result's; values keep their indices, so that
+ * out->in[i] tells which are left.  Otherwise as nx_graph_specialize().
+ */
+int nx_graph_close(const struct nx_graph *g, const struct nx_tensor *in, struct nx_graph **out,
+	struct nx_err *err);
 
 /* Bytes of all constants that some node of the graph reads. */
 uint64_t nx_graph_weights_bytes(const struct nx_graph *g);

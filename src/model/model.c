@@ -213,6 +213,30 @@ int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err)
 	return rc;
 }
 
+int nx_graph_load(const char *path, struct nx_graph **out, struct nx_err *err)
+{
+	struct nx_buf data = NX_BUF_INIT;
+	int rc = nx_fs_read(path, FILE_CAP, &data, err);
+
+	*out = NULL;
+	if (rc == 0 && nx_onnx_load(data.data ? data.data : "", data.len, out, err))
+		rc = nx_err_wrap(err, "%s", path);
+	nx_buf_release(&data);
+	return rc;
+}
+
+int nx_tensor_load(const char *path, struct nx_tensor *out, struct nx_err *err)
+{
+	struct nx_buf data = NX_BUF_INIT;
+	int rc = nx_fs_read(path, FILE_CAP, &data, err);
+
+	*out = (struct nx_tensor){ 0 };
+	if (rc == 0 && nx_tensor_load_bytes(data.data ? data.data : "", data.len, out, err))
+		rc = nx_err_wrap(err, "%s", path);
+	nx_buf_release(&data);
+	return rc;
+}
+
 char *nx_model_dirs(const char *given, const char *plan)
 {
 	const char *dirs = given ? given : getenv("NEXUS_MODELS");

@@ -27,6 +27,15 @@ int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err);
 int nx_model_load_bytes(const void *data, size_t len, const char *source, struct nx_model **out,
 	struct nx_err *err);
 
+/* The graph alone of an ONNX file, for inputs of any shape (nx_graph_close).  Errors as above. */
+int nx_graph_load(const char *path, struct nx_graph **out, struct nx_err *err);
+
+/* A tensor in a file of its own (ONNX's TensorProto, as in its backend tests); the caller
+ * releases it.  NX_ENOINPUT, NX_EDATA, NX_EUNSUPP for types that are no numbers. */
+int nx_tensor_load(const char *path, struct nx_tensor *out, struct nx_err *err);
+/* The same from memory. */
+int nx_tensor_load_bytes(const void *data, size_t len, struct nx_tensor *out, struct nx_err *err);
+
 /* The folders that every tool finds models in: 'given' (--models), else $NEXUS_MODELS, else the
  * folder of the plan file.  A new string; NULL when there is none of them ('plan' may be NULL). */
 char *nx_model_dirs(const char *given, const char *plan);

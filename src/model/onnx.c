@@ -297,7 +297,7 @@ int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_
 {
 	if (len > ONNX_CAP)
 		return nx_err_set(err, NX_EDATA, "the file is larger than 2 GiB");
-	int rc = nx_onnx_scan(data, len, err);
+	int rc = nx_onnx_scan(data, len, &onnx__model_proto__descriptor, err);
 	if (rc)
 		return rc;
 	Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, len, data);

@@ -9,7 +9,8 @@
 
 /* Walks the wire format before protobuf-c does: nesting and number of fields stay in bounds, so
  * that unpacking neither exhausts the stack nor blows a small file up. */
-int nx_onnx_scan(const void *data, size_t len, struct nx_err *err);
+int nx_onnx_scan(const void *data, size_t len, const ProtobufCMessageDescriptor *message,
+	struct nx_err *err);
 
 /* A TensorProto with any of its data forms to a tensor of its own. */
 int nx_onnx_tensor(const Onnx__TensorProto *p, struct nx_tensor *out, struct nx_err *err);

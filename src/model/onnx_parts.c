@@ -85,11 +85,12 @@ static int scan_message(
 	return 0;
 }
 
-int nx_onnx_scan(const void *data, size_t len, struct nx_err *err)
+int nx_onnx_scan(
+	const void *data, size_t len, const ProtobufCMessageDescriptor *message, struct nx_err *err)
 {
 	struct scan s = { data, (const uint8_t *)data + len, 0 };
 
-	return scan_message(&s, &onnx__model_proto__descriptor, 0, err);
+	return scan_message(&s, message, 0, err);
 }
 
 /* ---- tensors -------------------------------------------------------------------------------- */

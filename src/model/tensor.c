@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors and shapes: sizes are checked here once, so that kernels may trust them. */
-#include "model/graph.h"
+#include "model/ops.h"
 
 #include "core/alloc.h"
 
@@ -113,4 +113,37 @@ void nx_tensor_release(struct nx_tensor *t)
 {
 	free(t->data);
 	*t = (struct nx_tensor){ 0 };
+}
+
+double nx_tensor_real(const struct nx_tensor *t, int64_t i)
+{
+	switch (t->dtype) {
+	case NX_F32:
+		return ((const float *)t->data)[i];
+	case NX_F64:
+		return ((const double *)t->data)[i];
+	case NX_F16:
+		return nx_half_to_float(((const uint16_t *)t->data)[i]);
+	case NX_BF16:
+		return nx_bf16_to_float(((const uint16_t *)t->data)[i]);
+	case NX_I64:
+		return (double)((const int64_t *)t->data)[i];
+	case NX_U64:
+		return (double)((const uint64_t *)t->data)[i];
+	case NX_I32:
+		return ((const int32_t *)t->data)[i];
+	case NX_U32:
+		return ((const uint32_t *)t->data)[i];
+	case NX_I16:
+		return ((const int16_t *)t->data)[i];
+	case NX_U16:
+		return ((const uint16_t *)t->data)[i];
+	case NX_I8:
+		return ((const int8_t *)t->data)[i];
+	case NX_U8:
+	case NX_BOOL:
+		return ((const uint8_t *)t->data)[i];
+	default:
+		return 0;
+	}
 }

@@ -25,17 +25,21 @@ static const struct nx_opt options[] = {
 	NX_OPT_ROW_FILTER(struct nx_profile_config, filter),
 	NX_OPT_ROW_FORCE(struct nx_profile_config, force),
 	{ 0, "list-devices", NULL, "list the devices of this machine and exit", NX_OPT_FLAG,
-		offsetof(struct nx_profile_config, list_devices), 0, 0, 0 },
+		offsetof(struct nx_profile_config, list_devices), 0, 0, 1 },
+	{ 0, "verify", NULL,
+		"run ONNX backend-test folders instead, and compare with their stored outputs",
+		NX_OPT_FLAG, offsetof(struct nx_profile_config, verify), 0, 0, 1 },
 };
 
 static const struct nx_tool tool = {
 	.name = "nexus-profile",
-	.synopsis = "MODEL...",
+	.synopsis = "MODEL|DIR...",
 	.summary = "measure what models cost on a device",
 	.description =
 		"Loads each model (an ONNX file or a bundle), measures its latency for every batch "
 		"size on the device, and prints one nexus-profile/1 object a model, for nexus-plan "
-		"to read.",
+		"to read. With --verify it takes folders of ONNX backend tests instead, and prints "
+		"one line of JSON a folder; the exit status is 1 if one failed.",
 	.opts = options,
 	.n_opts = NX_ARRAY_LEN(options),
 	.min_operands = 0,
@@ -57,6 +61,7 @@ int main(int argc, char **argv)
 
 	nx_cli_parse(&tool, argc, argv, &config, &common, &models);
 	int rc = config.list_devices ? nx_profile_list(&err)
+		 : config.verify     ? nx_profile_verify(&config, &common, &models, &err)
 				     : nx_profile_run(&config, &common, &models, &err);
-	return rc ? nx_cli_fail(&err) : nx_cli_finish(0);
+	return rc < 0 ? nx_cli_fail(&err) : nx_cli_finish(rc);
 }

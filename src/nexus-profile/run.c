@@ -4,6 +4,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "profile/profile.h"
+#include "profile/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,79 @@ int nx_profile_run(const struct nx_profile_config *c, const struct nx_common *co
 	nx_buf_release(&json);
 	free(batches);
 	return rc;
+}
+
+/* The test folders of all operands. */
+static int find_folders(
+	const struct nx_operands *dirs, char ***folders, size_t *n, struct nx_err *err)
+{
+	size_t cap = 0;
+
+	*folders = NULL;
+	*n = 0;
+	for (size_t i = 0; i < dirs->n; i++) {
+		char **found;
+		size_t k;
+		int rc = nx_verify_find(dirs->item[i], &found, &k, err);
+		if (rc)
+			return rc;
+		*folders = nx_grow(*folders, &cap, *n + k, sizeof **folders);
+		memcpy(*folders + *n, found, k * sizeof *found);
+		*n += k;
+		free(found);
+	}
+	return dirs->n ? 0 : nx_err_set(err, NX_EUSAGE, "no folder is given");
+}
+
+/* Runs the folders; how many have which verdict is in count[]. */
+static int verify_all(const struct nx_profile_config *c, const struct nx_common *common,
+	char *const *folders, size_t n, size_t count[3], struct nx_buf *json, struct nx_err *err)
+{
+	struct nx_engine *engine = NULL;
+	char *spec = device_spec(c);
+	struct nx_jw w;
+	int rc = nx_engine_open(spec, NULL, &engine, err);
+
+	free(spec);
+	if (rc == 0 && nx_engine_info(engine)->simulated)
+		rc = nx_err_set(err, NX_EUSAGE, "device '%s' computes nothing to verify",
+			nx_engine_info(engine)->spec);
+	nx_jw_init(&w, json, NX_JCOMPACT);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct nx_verify v;
+		nx_verify_folder(engine, folders[i], c->precision, &v);
+		nx_verify_format(&v, &w);
+		count[v.verdict]++;
+		nx_verify_release(&v);
+		nx_cli_progress(common, "verifying", (double)i + 1, (double)n);
+	}
+	nx_cli_progress_end(common);
+	nx_engine_close(&engine);
+	return rc;
+}
+
+int nx_profile_verify(const struct nx_profile_config *c, const struct nx_common *common,
+	const struct nx_operands *dirs, struct nx_err *err)
+{
+	struct nx_buf json = NX_BUF_INIT;
+	size_t n, count[3] = { 0 };
+	char **folders;
+	int rc = find_folders(dirs, &folders, &n, err);
+
+	if (rc == 0)
+		rc = check_output(c, err);
+	if (rc == 0)
+		rc = verify_all(c, common, folders, n, count, &json, err);
+	if (rc == 0)
+		rc = nx_cli_output(c->output, c->filter, &json, err);
+	if (rc == 0)
+		nx_info("%zu passed, %zu failed, %zu unsupported", count[NX_VERIFY_PASS],
+			count[NX_VERIFY_FAIL], count[NX_VERIFY_UNSUPPORTED]);
+	for (size_t i = 0; i < n; i++)
+		free(folders[i]);
+	free(folders);
+	nx_buf_release(&json);
+	return rc ? rc : count[NX_VERIFY_FAIL] > 0;
 }
 
 static void print_device(

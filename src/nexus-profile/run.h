@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Profiling models, one after another: files in, profiles out. */
+/* What nexus-profile does: models in, profiles out; or test folders in, verdicts out. */
 #ifndef NX_NEXUS_PROFILE_RUN_H
 #define NX_NEXUS_PROFILE_RUN_H
 
@@ -10,11 +10,15 @@ struct nx_profile_config {
 	const char *device, *batches, *precision, *output, *filter;
 	int64_t threads, seed;
 	double rel_error, time_cap_ms;
-	bool list_devices, force;
+	bool list_devices, verify, force;
 };
 
 int nx_profile_run(const struct nx_profile_config *config, const struct nx_common *common,
 	const struct nx_operands *models, struct nx_err *err);
+
+/* Runs the test folders 'dirs': 0 if none failed, 1 if one did. */
+int nx_profile_verify(const struct nx_profile_config *config, const struct nx_common *common,
+	const struct nx_operands *dirs, struct nx_err *err);
 
 /* Prints the devices of all plugins on standard output. */
 int nx_profile_list(struct nx_err *err);

@@ -165,9 +165,9 @@ static uint64_t int_power(uint64_t x, uint64_t e)
 static void pow_element(struct nx_tensor *y, int64_t iy, const struct nx_tensor *a, int64_t ia,
 	const struct nx_tensor *b, int64_t ib)
 {
-	double e = nx_ops_real_at(b, ib);
+	double e = nx_tensor_real(b, ib);
 	bool whole = e >= 0 && e < 9e15 && e == floor(e);
-	double v = pow(nx_ops_real_at(a, ia), e);
+	double v = pow(nx_tensor_real(a, ia), e);
 
 	if (y->dtype == NX_F32)
 		((float *)y->data)[iy] = (float)v;

@@ -110,7 +110,7 @@ int nx_infer_range(const struct nx_op_call *c, struct nx_err *err)
 			return nx_err_set(err, NX_EUNSUPP, "a range that is not constant");
 		if (nx_shape_count(&t->shape) != 1 || t->dtype != c->in[0]->dtype)
 			return nx_err_set(err, NX_EDATA, "inputs must be scalars of one type");
-		v[i] = nx_ops_real_at(t, 0);
+		v[i] = nx_tensor_real(t, 0);
 	}
 	double n = ceil((v[1] - v[0]) / v[2]);
 	if (!(n < (double)NX_TENSOR_CAP))
@@ -122,7 +122,7 @@ int nx_infer_range(const struct nx_op_call *c, struct nx_err *err)
 int nx_eval_range(const struct nx_op_call *c, struct nx_err *err)
 {
 	int64_t n = c->out[0]->shape.dim[0];
-	double from = nx_ops_real_at(c->in[0], 0), step = nx_ops_real_at(c->in[2], 0);
+	double from = nx_tensor_real(c->in[0], 0), step = nx_tensor_real(c->in[2], 0);
 
 	for (int64_t i = 0; i < n; i++) {
 		double v = from + (double)i * step;
@@ -149,7 +149,7 @@ static bool is_nonzero(const struct nx_tensor *t, int64_t i)
 	const char *p = (const char *)t->data + (size_t)i * nx_dtype_size(t->dtype);
 
 	if (t->dtype == NX_F32 || t->dtype == NX_F64)
-		return nx_ops_real_at(t, i) != 0;
+		return nx_tensor_real(t, i) != 0;
 	for (size_t k = 0; k < nx_dtype_size(t->dtype); k++) {
 		if (p[k])
 			return true;

@@ -86,7 +86,7 @@ int nx_infer_topk(const struct nx_op_call *c, struct nx_err *err)
 static bool before(
 	const struct nx_tensor *x, bool largest, int64_t base, int64_t step, int64_t a, int64_t b)
 {
-	double va = nx_ops_real_at(x, base + a * step), vb = nx_ops_real_at(x, base + b * step);
+	double va = nx_tensor_real(x, base + a * step), vb = nx_tensor_real(x, base + b * step);
 
 	return va == vb ? a < b : largest ? va > vb : va < vb;
 }

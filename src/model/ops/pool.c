@@ -52,7 +52,7 @@ static void look(const struct nx_window *w, const struct nx_tensor *x, int64_t b
 				s->padded += in_pad;
 				if (!inside)
 					continue;
-				double v = nx_ops_real_at(
+				double v = nx_tensor_real(
 					x, base + (p[0] * w->in[1] + p[1]) * w->in[2] + p[2]);
 				s->sum += v;
 				if (s->count++ == 0 || v > s->max || isnan(v)) {

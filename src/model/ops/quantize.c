@@ -52,7 +52,7 @@ static int check_grid(const struct nx_op_call *c, struct grid *g, struct nx_err 
 
 static double zero_of(const struct grid *g, int64_t channel)
 {
-	return g->zero ? nx_ops_real_at(g->zero, g->zeros ? channel : 0) : 0;
+	return g->zero ? nx_tensor_real(g->zero, g->zeros ? channel : 0) : 0;
 }
 
 /* The type of the codes: the zero point's, else the attribute's (opset 21), else UINT8. */

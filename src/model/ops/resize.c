@@ -81,7 +81,7 @@ static int reals(const struct nx_op_call *c, size_t k, const char *attr, double 
 	if (n > max)
 		return nx_err_set(err, NX_EDATA, "a list of %lld", (long long)n);
 	for (int64_t i = 0; i < n; i++)
-		v[i] = t ? nx_ops_real_at(t, i) : (double)a->floats[i];
+		v[i] = t ? nx_tensor_real(t, i) : (double)a->floats[i];
 	return (int)n;
 }
 
@@ -304,7 +304,7 @@ static double interpolate(
 	double sum = 0;
 
 	if (d == rank)
-		return nx_ops_real_at(x, base);
+		return nx_tensor_real(x, base);
 	for (int i = 0; i < t[d].n; i++) {
 		if (t[d].w[i] != 0)
 			sum += t[d].w[i] *

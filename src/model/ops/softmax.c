@@ -106,10 +106,10 @@ int nx_eval_argmax(const struct nx_op_call *c, struct nx_err *err)
 	struct nx_lanes l = nx_ops_lanes(&x->shape, axis);
 	for (int64_t o = 0; o < l.outer * l.inner; o++) {
 		int64_t at = o / l.inner * l.n * l.inner + o % l.inner;
-		double best = nx_ops_real_at(x, at);
+		double best = nx_tensor_real(x, at);
 		y[o] = 0;
 		for (int64_t i = 1; i < l.n; i++) {
-			double v = nx_ops_real_at(x, at + i * l.inner);
+			double v = nx_tensor_real(x, at + i * l.inner);
 			if ((max ? v > best : v < best) || (last && v == best)) {
 				best = v;
 				y[o] = i;

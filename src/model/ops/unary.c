@@ -188,7 +188,7 @@ int nx_infer_identity(const struct nx_op_call *c, struct nx_err *err)
 {
 	const struct nx_tensor *training = c->op->in_max > 1 ? nx_ops_in(c, 2) : NULL;
 
-	if (training && (!training->data || nx_ops_real_at(training, 0) != 0))
+	if (training && (!training->data || nx_tensor_real(training, 0) != 0))
 		return nx_err_set(err, NX_EUNSUPP, "training is not supported");
 	nx_ops_out(c, 0, c->in[0]->dtype, &c->in[0]->shape);
 	nx_ops_out(c, 1, NX_BOOL, &c->in[0]->shape); /* Dropout's mask: nothing is dropped */

@@ -24,35 +24,6 @@ int64_t nx_ops_int_at(const struct nx_tensor *t, int64_t i)
 	return ((const int32_t *)t->data)[i];
 }
 
-double nx_ops_real_at(const struct nx_tensor *t, int64_t i)
-{
-	switch (t->dtype) {
-	case NX_F32:
-		return ((const float *)t->data)[i];
-	case NX_F64:
-		return ((const double *)t->data)[i];
-	case NX_I64:
-		return (double)((const int64_t *)t->data)[i];
-	case NX_I32:
-		return ((const int32_t *)t->data)[i];
-	case NX_U32:
-		return ((const uint32_t *)t->data)[i];
-	case NX_U64:
-		return (double)((const uint64_t *)t->data)[i];
-	case NX_I16:
-		return ((const int16_t *)t->data)[i];
-	case NX_U16:
-		return ((const uint16_t *)t->data)[i];
-	case NX_I8:
-		return ((const int8_t *)t->data)[i];
-	case NX_U8:
-	case NX_BOOL:
-		return ((const uint8_t *)t->data)[i];
-	default:
-		return 0;
-	}
-}
-
 /* The list in a constant tensor of rank 0 or 1. */
 static int ints_of_tensor(
 	const struct nx_tensor *t, size_t input, struct nx_ints *out, struct nx_err *err)

@@ -30,8 +30,6 @@ int nx_ops_ints(const struct nx_op_call *c, size_t input, const char *attr, stru
 	struct nx_err *err);
 /* Element i of an integer tensor. */
 int64_t nx_ops_int_at(const struct nx_tensor *t, int64_t i);
-/* The value of a numeric tensor's element i. */
-double nx_ops_real_at(const struct nx_tensor *t, int64_t i);
 
 /* A negative axis counts from the end; must be within [-rank, rank). */
 int nx_ops_axis(int64_t axis, int rank, int *out, struct nx_err *err);
