@@ -181,7 +181,7 @@ static int bound(const struct nx_form_node *s, size_t k, const char *attr, doubl
 
 	if (t && (!t->data || nx_shape_count(&t->shape) != 1))
 		return -1;
-	*v = t ? nx_ops_real_at(t, 0) : (double)nx_node_float(s->c.node, attr, (float)none);
+	*v = t ? nx_tensor_real(t, 0) : (double)nx_node_float(s->c.node, attr, (float)none);
 	if (fabs(*v) >= (double)FLT_MAX)
 		*v = *v < 0 ? -(double)INFINITY : (double)INFINITY;
 	return 0;
@@ -236,7 +236,7 @@ static int tell_scales(const struct nx_form_node *s, struct nx_form *f, bool old
 	for (int i = 0; i < (int)rank; i++) {
 		double v = (double)y_shape(s)->dim[i] / (double)x_shape(s)->dim[i];
 		if (!by_size)
-			v = scales ? nx_ops_real_at(scales, i) : (double)listed->floats[i];
+			v = scales ? nx_tensor_real(scales, i) : (double)listed->floats[i];
 		nx_form_real(f, "scale", v);
 	}
 	f->spent |= 14;

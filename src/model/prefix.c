@@ -16,13 +16,14 @@
 struct made {
 	char base[NX_DIGEST_SIZE]; /* "" while unknown */
 	bool depends;              /* on an input of the graph */
+	bool weighed;              /* a constant, or made of constants alone, and counted */
+	uint64_t weights_bytes;    /* of what is made of constants alone */
 	size_t uses;               /* readers and outputs still to come */
 };
 
 struct scan {
 	const struct nx_graph *g;
 	struct made *made; /* of each value */
-	bool *weighed;     /* constants that are in 'weights_bytes' */
 	uint64_t moves;
 	size_t live;      /* values that depend on the inputs and have uses left */
 	size_t substance; /* nodes so far that are not pointwise */
@@ -166,15 +167,24 @@ static double work_of(const struct nx_graph *g, const struct nx_node *n)
 	return count * per;
 }
 
-static void weigh(struct scan *s, const struct nx_node *n)
+/* Adds the constants that a node reads.  One that reads nothing else counts where its result is
+ * first used: files have such nodes anywhere. */
+static void weigh(struct scan *s, const struct nx_node *n, int made)
 {
+	uint64_t bytes = 0;
+
 	for (size_t k = 0; k < n->n_in; k++) {
-		int v = n->in[k];
-		if (v == NX_NO_VALUE || s->weighed[v] || !s->g->values[v].constant)
+		struct made *m = n->in[k] == NX_NO_VALUE ? NULL : &s->made[n->in[k]];
+		if (!m || m->depends || m->weighed)
 			continue;
-		s->weighed[v] = true;
-		s->weights_bytes += s->g->values[v].constant->bytes;
+		const struct nx_tensor *t = s->g->values[n->in[k]].constant;
+		m->weighed = true;
+		bytes += t ? t->bytes : m->weights_bytes;
 	}
+	if (made != NX_NO_VALUE)
+		s->weights_bytes += bytes;
+	else if (n->n_out && n->out[0] != NX_NO_VALUE)
+		s->made[n->out[0]].weights_bytes = bytes;
 	s->work += work_of(s->g, n);
 }
 
@@ -247,7 +257,7 @@ static void find_cuts(struct scan *s, const struct nx_graph *two, struct nx_cuts
 		const struct nx_node *n = &s->g->nodes[i];
 		int v = advance(s, n);
 		digest_node(s, n);
-		weigh(s, n);
+		weigh(s, n, v);
 		s->substance += !is_pointwise(n);
 		if (s->live == 1 && v != NX_NO_VALUE && s->substance && !is_prelude(n) &&
 			stacks(s->g, two, v))
@@ -288,7 +298,6 @@ int nx_prefix_cuts(const struct nx_graph *g, struct nx_cuts *out, struct nx_err 
 		two = NULL;
 	struct scan s = { .g = one, .moves = MOVES_CAP };
 	s.made = nx_alloc(one->n_values, sizeof *s.made);
-	s.weighed = nx_alloc(one->n_values, sizeof *s.weighed);
 	for (size_t i = 0; i < one->n_nodes; i++) {
 		for (size_t k = 0; k < one->nodes[i].n_in; k++) {
 			if (one->nodes[i].in[k] != NX_NO_VALUE)
@@ -301,7 +310,6 @@ int nx_prefix_cuts(const struct nx_graph *g, struct nx_cuts *out, struct nx_err 
 	find_cuts(&s, two, out);
 	drop_torn(&s, out);
 	free(s.made);
-	free(s.weighed);
 	free(s.at);
 	nx_graph_free(&one);
 	nx_graph_free(&two);
