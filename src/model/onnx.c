@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ONNX_CAP ((size_t)2 << 30) /* protobuf's own limit */
-
 /* What is known while a graph is read. */
 struct reader {
+	const struct nx_onnx_file *file;
 	const Onnx__GraphProto *p;
 	struct nx_graph *g;
 	struct nx_names names; /* values */
@@ -47,7 +46,7 @@ static int read_initializers(struct reader *r, struct nx_err *err)
 		int v, rc = add_value(r, text(t->name), &v, err);
 		if (rc)
 			return rc;
-		if (nx_onnx_tensor(t, &tensor, err))
+		if (nx_onnx_tensor(r->file, t, &tensor, err))
 			return nx_err_wrap(err, "initializer '%.120s'", text(t->name));
 		nx_graph_set_constant(r->g, v, &tensor);
 	}
@@ -135,7 +134,7 @@ static int add_node(struct reader *r, const Onnx__NodeProto *p, struct nx_err *e
 	for (size_t k = 0; k < p->n_output; k++)
 		n->out[k] =
 			*text(p->output[k]) ? nx_names_get(&r->names, p->output[k]) : NX_NO_VALUE;
-	return nx_onnx_attrs(p, n, err);
+	return nx_onnx_attrs(r->file, p, n, err);
 }
 
 enum { UNSEEN, OPEN, DONE };
@@ -295,19 +294,18 @@ static int64_t opset_of(const Onnx__ModelProto *m)
 
 int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_err *err)
 {
-	if (len > ONNX_CAP)
-		return nx_err_set(err, NX_EDATA, "the file is larger than 2 GiB");
-	int rc = nx_onnx_scan(data, len, &onnx__model_proto__descriptor, err);
+	const struct nx_onnx_file file = { data, len };
+	ProtobufCMessage *message;
+	int rc = nx_onnx_unpack(&file, &onnx__model_proto__descriptor, &message, err);
+
 	if (rc)
 		return rc;
-	Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, len, data);
-	if (!m)
-		return nx_err_set(err, NX_EDATA, "the file is damaged or is not ONNX");
+	Onnx__ModelProto *m = (Onnx__ModelProto *)message;
 	if (!m->graph) {
 		onnx__model_proto__free_unpacked(m, NULL);
 		return nx_err_set(err, NX_EDATA, "the file holds no graph");
 	}
-	struct reader r = { .p = m->graph, .g = nx_graph_new(text(m->graph->name)) };
+	struct reader r = { .file = &file, .p = m->graph, .g = nx_graph_new(text(m->graph->name)) };
 	r.g->opset = opset_of(m);
 	rc = read_graph(&r, err);
 	nx_names_release(&r.names);

@@ -7,16 +7,34 @@
 
 #include "onnx.pb-c.h"
 
-/* Walks the wire format before protobuf-c does: nesting and number of fields stay in bounds, so
- * that unpacking neither exhausts the stack nor blows a small file up. */
-int nx_onnx_scan(const void *data, size_t len, const ProtobufCMessageDescriptor *message,
-	struct nx_err *err);
+#define NX_ONNX_CAP ((size_t)2 << 30) /* protobuf's own limit of a message */
 
-/* A TensorProto with any of its data forms to a tensor of its own. */
-int nx_onnx_tensor(const Onnx__TensorProto *p, struct nx_tensor *out, struct nx_err *err);
+/* The bytes as they came; they stay where they are while anything is read from them. */
+struct nx_onnx_file {
+	const uint8_t *data;
+	size_t len;
+};
+
+/*
+ * Unpacks a file that holds one 'message'.  protobuf-c gets a skim of it: the same fields, but in
+ * the place of every raw_data where it is in the file, to be read with nx_onnx_raw().  Nesting
+ * and number of fields stay in bounds, so that unpacking neither exhausts the stack nor blows a
+ * small file up, and every length is checked.  The caller frees *out as protobuf-c says.
+ * NX_EDATA.
+ */
+int nx_onnx_unpack(const struct nx_onnx_file *file, const ProtobufCMessageDescriptor *message,
+	ProtobufCMessage **out, struct nx_err *err);
+/* The raw_data of a tensor unpacked from 'file'; borrowed from the file. */
+int nx_onnx_raw(const struct nx_onnx_file *file, const Onnx__TensorProto *p, const uint8_t **data,
+	size_t *len, struct nx_err *err);
+
+/* A TensorProto of 'file' with any of its data forms, to a tensor of its own. */
+int nx_onnx_tensor(const struct nx_onnx_file *file, const Onnx__TensorProto *p,
+	struct nx_tensor *out, struct nx_err *err);
 
 /* Attributes of a node. */
-int nx_onnx_attrs(const Onnx__NodeProto *p, struct nx_node *n, struct nx_err *err);
+int nx_onnx_attrs(const struct nx_onnx_file *file, const Onnx__NodeProto *p, struct nx_node *n,
+	struct nx_err *err);
 
 /* Dtype and shape of a declared value; open dimensions where they have no number. */
 int nx_onnx_type(const Onnx__ValueInfoProto *p, struct nx_value *v, struct nx_err *err);

@@ -1,97 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces of ONNX files: the wire scan, tensors, attributes, types. */
+/* Pieces of ONNX files: tensors, attributes, types. */
 #include "model/onnx.h"
 
 #include "core/alloc.h"
 
 #include <string.h>
-
-#define DEPTH_MAX  32        /* message in message: a graph needs 6, a subgraph 3 more */
-#define FIELDS_MAX 20000000u /* protobuf-c keeps some 40 bytes for each while it unpacks */
-
-struct scan {
-	const uint8_t *p, *end;
-	size_t fields;
-};
-
-static int varint(struct scan *s, uint64_t *out)
-{
-	*out = 0;
-	for (unsigned shift = 0; shift < 64 && s->p < s->end; shift += 7) {
-		uint8_t b = *s->p++;
-		*out |= (uint64_t)(b & 0x7f) << shift;
-		if (b < 0x80)
-			return 0;
-	}
-	return -1;
-}
-
-static int scan_message(
-	struct scan *s, const ProtobufCMessageDescriptor *desc, int depth, struct nx_err *err);
-
-/* One field after its tag: skips it, or goes into it if it is a message. */
-static int scan_field(struct scan *s, const ProtobufCMessageDescriptor *desc, uint64_t tag,
-	int depth, struct nx_err *err)
-{
-	const ProtobufCFieldDescriptor *f =
-		protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
-	uint64_t n = 0;
-	int rc = 0;
-
-	switch (tag & 7) {
-	case 0:
-		rc = varint(s, &n);
-		n = 0;
-		break;
-	case 1:
-		n = 8;
-		break;
-	case 2:
-		rc = varint(s, &n);
-		break;
-	case 5:
-		n = 4;
-		break;
-	default:
-		rc = -1;
-	}
-	if (rc || n > (uint64_t)(s->end - s->p))
-		return nx_err_set(err, NX_EDATA, "the file is cut off or is not ONNX");
-	if ((tag & 7) == 2 && f && f->type == PROTOBUF_C_TYPE_MESSAGE) {
-		struct scan inner = { s->p, s->p + n, s->fields };
-		rc = scan_message(&inner, f->descriptor, depth + 1, err);
-		s->fields = inner.fields;
-	}
-	s->p += n;
-	return rc;
-}
-
-static int scan_message(
-	struct scan *s, const ProtobufCMessageDescriptor *desc, int depth, struct nx_err *err)
-{
-	uint64_t tag;
-
-	if (depth > DEPTH_MAX)
-		return nx_err_set(err, NX_EDATA, "messages are nested deeper than %d", DEPTH_MAX);
-	while (s->p < s->end) {
-		if (++s->fields > FIELDS_MAX)
-			return nx_err_set(err, NX_EDATA, "more than %u fields", FIELDS_MAX);
-		if (varint(s, &tag))
-			return nx_err_set(err, NX_EDATA, "the file is cut off or is not ONNX");
-		int rc = scan_field(s, desc, tag, depth, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-int nx_onnx_scan(
-	const void *data, size_t len, const ProtobufCMessageDescriptor *message, struct nx_err *err)
-{
-	struct scan s = { data, (const uint8_t *)data + len, 0 };
-
-	return scan_message(&s, message, 0, err);
-}
 
 /* ---- tensors -------------------------------------------------------------------------------- */
 
@@ -151,37 +64,48 @@ static int tensor_shape(const Onnx__TensorProto *p, struct nx_shape *s, struct n
 }
 
 /* Whether the data that is there has the size that dims ask for, before memory is. */
-static int check_size(const Onnx__TensorProto *p, size_t size, int64_t count, struct nx_err *err)
+static int check_size(
+	const Onnx__TensorProto *p, size_t raw, size_t size, int64_t count, struct nx_err *err)
 {
-	size_t have = p->has_raw_data ? p->raw_data.len / (size ? size : 1)
+	size_t have = p->has_raw_data ? raw / size
 				      : p->n_float_data + p->n_int32_data + p->n_int64_data +
 						p->n_double_data + p->n_uint64_data;
 
-	if (p->has_raw_data && size && p->raw_data.len % size)
-		return nx_err_set(
-			err, NX_EDATA, "%zu bytes of data are no whole elements", p->raw_data.len);
+	if (p->has_raw_data && raw % size)
+		return nx_err_set(err, NX_EDATA, "%zu bytes of data are no whole elements", raw);
 	if (count < 0 || (uint64_t)count != have)
 		return nx_err_set(err, NX_EDATA, "dims ask for %lld elements, the data has %zu",
 			(long long)count, have);
 	return 0;
 }
 
-int nx_onnx_tensor(const Onnx__TensorProto *p, struct nx_tensor *out, struct nx_err *err)
+static int check_kind(const Onnx__TensorProto *p, enum nx_dtype dtype, struct nx_err *err)
 {
-	enum nx_dtype dtype = p->has_data_type ? (enum nx_dtype)p->data_type : NX_DT_NONE;
-	size_t size = nx_dtype_size(dtype);
-	struct nx_shape s;
-
-	*out = (struct nx_tensor){ 0 };
 	if (p->n_external_data || (p->has_data_location && p->data_location != 0))
 		return nx_err_set(err, NX_EUNSUPP, "its data is in another file");
 	if (p->segment)
 		return nx_err_set(err, NX_EUNSUPP, "its data is segmented");
-	if (size == 0)
+	if (nx_dtype_size(dtype) == 0)
 		return nx_err_set(err, NX_EUNSUPP, "a tensor of type %d", (int)dtype);
-	int rc = tensor_shape(p, &s, err);
+	return 0;
+}
+
+int nx_onnx_tensor(const struct nx_onnx_file *file, const Onnx__TensorProto *p,
+	struct nx_tensor *out, struct nx_err *err)
+{
+	enum nx_dtype dtype = p->has_data_type ? (enum nx_dtype)p->data_type : NX_DT_NONE;
+	size_t size = nx_dtype_size(dtype), raw_len = 0;
+	const uint8_t *raw = NULL;
+	struct nx_shape s;
+	int rc = check_kind(p, dtype, err);
+
+	*out = (struct nx_tensor){ 0 };
 	if (rc == 0)
-		rc = check_size(p, size, nx_shape_count(&s), err);
+		rc = tensor_shape(p, &s, err);
+	if (rc == 0 && p->has_raw_data)
+		rc = nx_onnx_raw(file, p, &raw, &raw_len, err);
+	if (rc == 0)
+		rc = check_size(p, raw_len, size, nx_shape_count(&s), err);
 	if (rc == 0)
 		rc = nx_tensor_init(out, dtype, &s, err);
 	if (rc)
@@ -189,7 +113,7 @@ int nx_onnx_tensor(const Onnx__TensorProto *p, struct nx_tensor *out, struct nx_
 	if (!p->has_raw_data)
 		rc = copy_typed(p, out, out->bytes / size, err);
 	else if (out->bytes)
-		memcpy(out->data, p->raw_data.data, out->bytes);
+		memcpy(out->data, raw, out->bytes);
 	/* A BOOL is 0 or 1, whatever the file says. */
 	for (size_t i = 0; rc == 0 && dtype == NX_BOOL && i < out->bytes; i++)
 		((uint8_t *)out->data)[i] = ((uint8_t *)out->data)[i] != 0;
@@ -229,7 +153,8 @@ static Onnx__AttributeProto__AttributeType type_of(const Onnx__AttributeProto *p
 	return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED;
 }
 
-static int read_attr(const Onnx__AttributeProto *p, struct nx_attr *a, struct nx_err *err)
+static int read_attr(const struct nx_onnx_file *file, const Onnx__AttributeProto *p,
+	struct nx_attr *a, struct nx_err *err)
 {
 	a->name = nx_strdup(p->name ? p->name : "");
 	switch (type_of(p)) {
@@ -260,7 +185,7 @@ static int read_attr(const Onnx__AttributeProto *p, struct nx_attr *a, struct nx
 		if (!p->t)
 			return nx_err_set(
 				err, NX_EDATA, "attribute '%.60s' has no tensor", a->name);
-		if (nx_onnx_tensor(p->t, &a->tensor, err))
+		if (nx_onnx_tensor(file, p->t, &a->tensor, err))
 			return nx_err_wrap(err, "attribute '%.60s'", a->name);
 		break;
 	default:
@@ -269,12 +194,13 @@ static int read_attr(const Onnx__AttributeProto *p, struct nx_attr *a, struct nx
 	return 0;
 }
 
-int nx_onnx_attrs(const Onnx__NodeProto *p, struct nx_node *n, struct nx_err *err)
+int nx_onnx_attrs(const struct nx_onnx_file *file, const Onnx__NodeProto *p, struct nx_node *n,
+	struct nx_err *err)
 {
 	n->attrs = nx_alloc(p->n_attribute, sizeof *n->attrs);
 	for (size_t i = 0; i < p->n_attribute; i++) {
 		n->n_attrs = i + 1;
-		int rc = read_attr(p->attribute[i], &n->attrs[i], err);
+		int rc = read_attr(file, p->attribute[i], &n->attrs[i], err);
 		if (rc)
 			return nx_err_wrap(err, "node '%.120s' (%.60s)", n->name, n->op);
 	}

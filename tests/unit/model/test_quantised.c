@@ -16,7 +16,7 @@ static uint8_t saturate(double v, int zero)
 
 static struct nx_graph *start(int64_t opset)
 {
-	struct nx_graph *g = nx_graph_new("q", NULL);
+	struct nx_graph *g = nx_graph_new("q");
 
 	g->opset = opset;
 	return g;
