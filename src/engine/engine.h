@@ -81,6 +81,8 @@ struct nx_loaded_memory {
 	uint64_t activations_bytes; /* per row of a batch, at most */
 };
 void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem);
+/* What the model is computed in: what was asked for, or what the device chose for it. */
+const char *nx_loaded_precision(const struct nx_loaded *l);
 /* Calls fn for each step that one row goes through, in order; never for simulated devices. */
 void nx_loaded_steps(const struct nx_loaded *l, nx_plugin_step_fn *fn, void *arg);
 double nx_loaded_load_ms(const struct nx_loaded *l); /* time nx_engine_load took */

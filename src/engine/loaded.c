@@ -85,6 +85,11 @@ void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem)
 	nx_rungs_memory(l->rungs, mem);
 }
 
+const char *nx_loaded_precision(const struct nx_loaded *l)
+{
+	return nx_rungs_precision(l->rungs);
+}
+
 void nx_loaded_steps(const struct nx_loaded *l, nx_plugin_step_fn *fn, void *arg)
 {
 	nx_rungs_steps(l->rungs, fn, arg);

@@ -358,3 +358,10 @@ void nx_rungs_steps(const struct nx_rungs *r, nx_plugin_step_fn *fn, void *arg)
 	if (ops->steps)
 		ops->steps(r->exec[0], fn, arg);
 }
+
+const char *nx_rungs_precision(const struct nx_rungs *r)
+{
+	const struct nx_plugin *ops = r->engine->lib.ops;
+
+	return ops->precision ? ops->precision(r->exec[0]) : r->engine->info.precision;
+}

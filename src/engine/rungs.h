@@ -37,6 +37,8 @@ int nx_rungs_run(struct nx_rungs *r, size_t rows, const void *const *in, void *c
 	struct nx_err *err);
 
 void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem);
+/* What they compute in. */
+const char *nx_rungs_precision(const struct nx_rungs *r);
 /* The steps of the executable of one row, as of nx_loaded_steps(). */
 void nx_rungs_steps(const struct nx_rungs *r, nx_plugin_step_fn *fn, void *arg);
 

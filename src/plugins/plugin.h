@@ -105,6 +105,8 @@ struct nx_plugin {
 	 * its graph of one row; NULL: the device's micro_batch. */
 	int (*micro_batch)(const struct nx_plugin_device *dev, const struct nx_graph *one_row);
 
+	/* What an executable computes in ("fp32"); NULL: always the device's default. */
+	const char *(*precision)(const struct nx_plugin_exec *exec);
 	/* Calls fn for each step of an executable, in order; NULL where there are none. */
 	void (*steps)(const struct nx_plugin_exec *exec, nx_plugin_step_fn *fn, void *arg);
 };

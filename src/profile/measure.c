@@ -131,7 +131,7 @@ static void describe(const struct nx_engine *engine, const struct nx_model *mode
 	p->digest = model->digest[0] ? nx_strdup(model->digest) : NULL;
 	p->device = nx_strdup(info->name);
 	p->plugin = nx_strdup(nx_engine_plugin(engine));
-	p->precision = nx_strdup(opts->precision ? opts->precision : info->precision);
+	p->precision = nx_strdup(nx_loaded_precision(b->loaded));
 	p->threads = nx_engine_threads(engine);
 	p->weights_bytes = memory.weights_bytes;
 	p->activations_bytes = memory.activations_bytes;

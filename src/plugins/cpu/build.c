@@ -6,171 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct nx_shape *cpu_shape(const struct cpu_build *b, int value)
-{
-	return &b->g->values[value].shape;
-}
-
 bool cpu_pass(const struct cpu_build *b, unsigned bit)
 {
 	return !(b->e->dev->off & bit);
-}
-
-static size_t value_bytes(const struct cpu_build *b, int value)
-{
-	const struct nx_value *v = &b->g->values[value];
-
-	return (size_t)nx_shape_count(&v->shape) * nx_dtype_size(v->dtype);
-}
-
-void cpu_rep_add(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int buf)
-{
-	struct cpu_val *v = &b->val[value];
-	struct cpu_rep *rep = &v->rep[v->n];
-
-	/* A full table forgets nothing that is needed: the layout can be made again. */
-	if (v->n == CPU_REPS_MAX)
-		rep = &v->rep[CPU_REPS_MAX - 1];
-	else
-		v->n++;
-	rep->buf = buf;
-	if (md)
-		rep->md = *md;
-	else if (nx_value_is_f32(b->g, value))
-		dnn_md_plain(&rep->md, cpu_shape(b, value));
-	else
-		memset(&rep->md, 0, sizeof rep->md);
-}
-
-int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md)
-{
-	size_t bytes = md ? dnnl_memory_desc_get_size(md) : value_bytes(b, value);
-	int buf = cpu_buf_new(b->e, CPU_ARENA, bytes);
-
-	cpu_rep_add(b, value, md, buf);
-	return buf;
-}
-
-/* Makes sure that a value has a layout: constants and views get theirs when first asked for. */
-static int materialize(struct cpu_build *b, int value, struct nx_err *err)
-{
-	struct cpu_val *v = &b->val[value];
-	const struct nx_tensor *constant = b->g->values[value].constant;
-	struct cpu_rep from;
-
-	if (v->n)
-		return 0;
-	if (constant) {
-		int buf = cpu_buf_new(b->e, CPU_CONST, constant->bytes);
-		b->e->buf[buf].data = constant->data;
-		cpu_rep_add(b, value, NULL, buf);
-		return 0;
-	}
-	if (v->view_of == NX_NO_VALUE)
-		return nx_err_set(
-			err, NX_EDATA, "value '%s' is made by no node", b->g->values[value].name);
-	if (cpu_rep_plain(b, v->view_of, &from, err))
-		return -err->code;
-	cpu_rep_add(b, value, NULL, from.buf);
-	return 0;
-}
-
-int cpu_rep_home(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err)
-{
-	if (materialize(b, value, err))
-		return -err->code;
-	*rep = b->val[value].rep[0];
-	return 0;
-}
-
-static int emit_reorder(struct cpu_build *b, const struct cpu_rep *from,
-	const dnnl_memory_desc_t *md, int buf, struct nx_err *err)
-{
-	dnnl_engine_t engine = b->e->dev->engine;
-	dnnl_primitive_attr_t attr = NULL;
-	dnnl_primitive_desc_t pd = NULL;
-	dnnl_status_t st = dnnl_primitive_attr_create(&attr);
-
-	if (st == dnnl_success) {
-		dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-		st = dnnl_reorder_primitive_desc_create(&pd, &from->md, engine, md, engine, attr);
-		dnnl_primitive_attr_destroy(attr);
-	}
-	if (st != dnnl_success)
-		return dnn_check(st, "reorder", err);
-	if (cpu_step_primitive(b->e, pd, NULL, err))
-		return -err->code;
-	cpu_step_use(b->e, DNNL_ARG_FROM, from->buf, &from->md);
-	cpu_step_use(b->e, DNNL_ARG_TO, buf, md);
-	return 0;
-}
-
-int cpu_emit_copy(struct cpu_build *b, int value, const struct cpu_rep *from,
-	const dnnl_memory_desc_t *md, struct nx_err *err)
-{
-	return emit_reorder(b, from, md, cpu_rep_new(b, value, md), err);
-}
-
-int cpu_rep_as(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, struct cpu_rep *rep,
-	struct nx_err *err)
-{
-	if (materialize(b, value, err))
-		return -err->code;
-	struct cpu_val *v = &b->val[value];
-	for (int i = 0; i < v->n; i++) {
-		if (dnn_md_same(&v->rep[i].md, md)) {
-			rep->md = *md;
-			rep->buf = v->rep[i].buf;
-			return 0;
-		}
-	}
-	struct cpu_rep from = v->rep[0];
-	rep->md = *md;
-	rep->buf = cpu_rep_new(b, value, md);
-	return emit_reorder(b, &from, md, rep->buf, err);
-}
-
-int cpu_rep_plain(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err)
-{
-	dnnl_memory_desc_t md;
-
-	if (!nx_value_is_f32(b->g, value))
-		return cpu_rep_home(b, value, rep, err);
-	dnn_md_plain(&md, cpu_shape(b, value));
-	return cpu_rep_as(b, value, &md, rep, err);
-}
-
-/* Readers to come of a buffer, over all the values that lie in it. */
-static int uses_of(const struct cpu_build *b, int buf)
-{
-	int uses = 0;
-
-	for (size_t i = 0; i < b->g->n_values; i++) {
-		bool here = false;
-		for (int k = 0; k < b->val[i].n; k++)
-			here = here || b->val[i].rep[k].buf == buf;
-		uses += here ? b->val[i].uses : 0;
-	}
-	return uses;
-}
-
-int cpu_rep_own(
-	struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int *buf, struct nx_err *err)
-{
-	struct cpu_rep rep;
-
-	if (b->val[value].uses == 1 && cpu_pass(b, CPU_INPLACE)) {
-		if (cpu_rep_as(b, value, md, &rep, err))
-			return -err->code;
-		if (b->e->buf[rep.buf].kind == CPU_ARENA && uses_of(b, rep.buf) == 1) {
-			*buf = rep.buf;
-			return 0;
-		}
-	}
-	if (cpu_rep_home(b, value, &rep, err))
-		return -err->code;
-	*buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(md));
-	return emit_reorder(b, &rep, md, *buf, err);
 }
 
 /* A view's readers are readers of what it views. */
@@ -242,14 +80,17 @@ static int emit_group(struct cpu_build *b, const struct nx_group *group, struct 
 static int forget_layout(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	for (size_t i = 0; i < n->n_out; i++) {
-		struct cpu_val *v = n->out[i] == NX_NO_VALUE ? NULL : &b->val[n->out[i]];
-		struct cpu_rep rep;
-		if (!v || v->n == 0)
+		int value = n->out[i];
+		struct cpu_rep form;
+		if (value == NX_NO_VALUE || b->val[value].n == 0)
 			continue;
-		if (cpu_rep_plain(b, n->out[i], &rep, err))
+		form = b->val[value].rep[0];
+		if (form.md.ndims)
+			dnn_md_plain(&form.md, form.md.data_type, cpu_shape(b, value));
+		if (form.md.ndims && cpu_rep_get(b, value, &form, &form, err))
 			return -err->code;
-		v->rep[0] = rep;
-		v->n = 1;
+		b->val[value].rep[0] = form;
+		b->val[value].n = 1;
 	}
 	return 0;
 }
@@ -275,7 +116,7 @@ static int emit_all(struct cpu_build *b, struct nx_err *err)
 static int emit_output(struct cpu_build *b, size_t k, struct nx_err *err)
 {
 	int value = b->g->out[k];
-	size_t bytes = value_bytes(b, value);
+	size_t bytes = cpu_value_bytes(b, value);
 	struct cpu_rep rep;
 
 	if (cpu_rep_plain(b, value, &rep, err))
@@ -306,8 +147,13 @@ static void start(struct cpu_build *b)
 				b->val[g->nodes[i].in[k]].uses++;
 	for (size_t i = 0; i < g->n_out; i++)
 		b->val[g->out[i]].uses++;
+	for (size_t i = 0; i < g->n_out; i++)
+		b->val[g->out[i]].shown = true;
+	for (size_t i = g->n_nodes; i-- > 0;)
+		if (is_view(&g->nodes[i]) && b->val[g->nodes[i].out[0]].shown)
+			b->val[g->nodes[i].in[0]].shown = true;
 	for (size_t i = 0; i < g->n_in; i++) {
-		int buf = cpu_buf_new(b->e, CPU_INPUT, value_bytes(b, g->in[i]));
+		int buf = cpu_buf_new(b->e, CPU_INPUT, cpu_value_bytes(b, g->in[i]));
 		b->e->buf[buf].index = i;
 		cpu_rep_add(b, g->in[i], NULL, buf);
 	}
@@ -315,7 +161,9 @@ static void start(struct cpu_build *b)
 
 int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err)
 {
-	struct cpu_build b = { .e = e, .g = g };
+	struct cpu_build b = {
+		.e = e, .g = g, .type = e->precision == CPU_BF16 ? dnnl_bf16 : dnnl_f32
+	};
 
 	b.val = nx_alloc(g->n_values, sizeof *b.val);
 	nx_fusion_init(&b.fusion, g, e->dev->off);

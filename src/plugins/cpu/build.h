@@ -12,9 +12,18 @@
 
 #define CPU_REPS_MAX 6
 
-/* A value in one layout.  Values that are not fp32 have only one, row-major, and no md. */
+/* Codes of 8 bits that stand for scale * (code - zero).  A scale of 0: no codes, the elements are
+ * the value (also where that is of whole numbers). */
+struct cpu_codes {
+	float scale;
+	int32_t zero;
+};
+
+/* A value in one form.  Values of types that oneDNN is never given have only one, row-major, and
+ * an empty md. */
 struct cpu_rep {
-	dnnl_memory_desc_t md;
+	dnnl_memory_desc_t md; /* its data type may differ from the value's */
+	struct cpu_codes codes;
 	int buf;
 };
 
@@ -22,12 +31,14 @@ struct cpu_val {
 	int n;
 	struct cpu_rep rep[CPU_REPS_MAX]; /* the first is the one it was made in */
 	int view_of; /* value with the same elements in row-major order, or NX_NO_VALUE */
+	bool shown;  /* an output of the graph, or only viewed by one */
 	int uses;    /* readers to come, graph outputs included */
 };
 
 struct cpu_build {
 	struct nx_plugin_exec *e;
 	const struct nx_graph *g;
+	dnnl_data_type_t type; /* what convolutions and products compute in */
 	struct nx_fusion fusion;
 	struct cpu_val *val;
 };
@@ -46,28 +57,42 @@ bool cpu_pass(const struct cpu_build *b, unsigned bit);
 
 int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err);
 
-/* The layout a value was made in. */
+const struct nx_shape *cpu_shape(const struct cpu_build *b, int value);
+size_t cpu_value_bytes(const struct cpu_build *b, int value); /* row-major, in its own type */
+/* The value's own element type, or dnnl_data_type_undef. */
+dnnl_data_type_t cpu_type(const struct cpu_build *b, int value);
+
+/* The type a step should make a value in: what is computed in, but fp32 for graph outputs. */
+dnnl_data_type_t cpu_made_as(const struct cpu_build *b, int value);
+
+/* The form a value was made in. */
 int cpu_rep_home(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err);
-/* The value row-major. */
+/* The same layout, but no codes: fp32 or bf16. */
+int cpu_rep_real(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err);
+/* The value row-major in its own type. */
 int cpu_rep_plain(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err);
-/* The value as 'md' says. */
+/* The value as 'md' says, no codes. */
 int cpu_rep_as(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, struct cpu_rep *rep,
 	struct nx_err *err);
-/* A buffer with the value as 'md' that the next step may overwrite. */
+/* The value in the layout, type and codes of 'form', whose buffer says nothing. */
+int cpu_rep_get(struct cpu_build *b, int value, const struct cpu_rep *form, struct cpu_rep *rep,
+	struct nx_err *err);
+/* A buffer with the value in that form that the next step may overwrite. */
 int cpu_rep_own(
-	struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int *buf, struct nx_err *err);
+	struct cpu_build *b, int value, const struct cpu_rep *form, int *buf, struct nx_err *err);
+bool cpu_rep_same(const struct cpu_rep *a, const struct cpu_rep *b);
 
-/* A new buffer of the arena that holds 'md', registered as a layout of 'value'. */
+/* A new buffer of the arena that holds 'md', registered as a form of 'value'. */
 int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md);
-/* Says that 'buf' holds 'value' as 'md' (NULL: row-major). */
+/* Says that 'buf' holds 'value' as 'md' (NULL: row-major in its own type). */
 void cpu_rep_add(struct cpu_build *b, int value, const dnnl_memory_desc_t *md, int buf);
+/* Says that rep->buf holds 'value' in that form. */
+void cpu_rep_put(struct cpu_build *b, int value, const struct cpu_rep *rep);
 
 /* Appends the step that makes 'value' as 'md' from 'from', which may be a view of another value
- * with the same dimensions. */
+ * with the same dimensions and codes. */
 int cpu_emit_copy(struct cpu_build *b, int value, const struct cpu_rep *from,
 	const dnnl_memory_desc_t *md, struct nx_err *err);
-
-const struct nx_shape *cpu_shape(const struct cpu_build *b, int value);
 
 /* Emitters: append the steps of a group or node; 0, CPU_NOT_MINE or an error. */
 int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_err *err);

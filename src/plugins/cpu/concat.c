@@ -4,46 +4,101 @@
 
 #include <stdlib.h>
 
+/* The type and codes the parts are joined in, whether they lie channels last, and the bytes of an
+ * element. */
+struct join {
+	struct cpu_rep form; /* its md has no layout yet */
+	bool last;
+	size_t element;
+};
+
+static int describe(
+	struct cpu_build *b, const struct nx_node *n, struct join *j, struct nx_err *err)
+{
+	struct cpu_rep rep;
+	bool same = true;
+
+	j->last = cpu_shape(b, n->out[0])->rank >= 3;
+	for (size_t i = 0; i < n->n_in; i++) {
+		bool view = b->val[n->in[i]].n == 0;
+		if (cpu_rep_home(b, n->in[i], &rep, err))
+			return -err->code;
+		j->last = j->last && !view && dnn_md_is_dense(&rep.md) &&
+			  rep.md.format_desc.blocking.strides[1] == 1;
+		if (i == 0)
+			j->form = rep;
+		same = same && rep.md.data_type == j->form.md.data_type &&
+		       rep.codes.scale == j->form.codes.scale &&
+		       rep.codes.zero == j->form.codes.zero;
+	}
+	if (!same) {
+		j->form.md.data_type = cpu_type(b, n->out[0]);
+		j->form.codes = (struct cpu_codes){ 0 };
+	}
+	j->element = j->form.md.ndims ? dnnl_data_type_size(j->form.md.data_type)
+				      : nx_dtype_size(b->g->values[n->out[0]].dtype);
+	return 0;
+}
+
+/* The layout of a part or of the whole. */
+static struct cpu_rep form_of(const struct join *j, const struct nx_shape *shape)
+{
+	struct cpu_rep form = j->form;
+
+	if (form.md.ndims == 0)
+		return form;
+	if (j->last)
+		dnn_md_channels_last(&form.md, form.md.data_type, shape);
+	else
+		dnn_md_plain(&form.md, form.md.data_type, shape);
+	return form;
+}
+
+static void emit_join(struct cpu_build *b, const struct nx_node *n, const struct join *j,
+	size_t outer, const int *buf)
+{
+	const struct nx_shape *out = cpu_shape(b, n->out[0]);
+	struct cpu_rep whole = form_of(j, out);
+	size_t *chunk = nx_alloc(n->n_in, sizeof *chunk);
+
+	for (size_t i = 0; i < n->n_in; i++)
+		chunk[i] =
+			outer ? (size_t)nx_shape_count(cpu_shape(b, n->in[i])) * j->element / outer
+			      : 0;
+	whole.buf = cpu_buf_new(b->e, CPU_ARENA, (size_t)nx_shape_count(out) * j->element);
+	cpu_rep_put(b, n->out[0], &whole);
+	cpu_step_join(b->e, n, outer, chunk, n->n_in);
+	for (size_t i = 0; i < n->n_in; i++)
+		cpu_step_use(b->e, 0, buf[i], NULL);
+	cpu_step_use(b->e, 0, whole.buf, NULL);
+	free(chunk);
+}
+
 /* Concat by copying runs of bytes, channels last where the inputs are. */
 int cpu_emit_concat(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	const struct nx_shape *out = cpu_shape(b, n->out[0]);
 	int axis = (int)nx_node_int(n, "axis", 0);
-	size_t *chunk = nx_alloc(n->n_in, sizeof *chunk), outer = 1;
-	int *buf = nx_alloc(n->n_in, sizeof *buf);
-	bool last = out->rank >= 3 && nx_value_is_f32(b->g, n->out[0]);
+	struct join j;
+	size_t outer = 1;
 	int rc = 0;
 
+	if (describe(b, n, &j, err))
+		return -err->code;
 	axis += axis < 0 ? out->rank : 0;
-	for (size_t i = 0; i < n->n_in && last; i++)
-		last = b->val[n->in[i]].n && dnn_md_is_dense(&b->val[n->in[i]].rep[0].md) &&
-		       b->val[n->in[i]].rep[0].md.format_desc.blocking.strides[1] == 1;
 	/* Physical order: axis 1 goes to the end. */
 	for (int i = 0; i < out->rank; i++)
-		if (last ? (axis == 1 ? i != 1 : i < axis && i != 1) : i < axis)
+		if (j.last ? (axis == 1 ? i != 1 : i < axis && i != 1) : i < axis)
 			outer *= (size_t)out->dim[i];
+	int *buf = nx_alloc(n->n_in, sizeof *buf);
 	for (size_t i = 0; i < n->n_in && rc == 0; i++) {
-		dnnl_memory_desc_t md;
-		struct cpu_rep rep;
-		dnn_md_channels_last(&md, cpu_shape(b, n->in[i]));
-		rc = last ? cpu_rep_as(b, n->in[i], &md, &rep, err)
-			  : cpu_rep_plain(b, n->in[i], &rep, err);
+		struct cpu_rep rep = form_of(&j, cpu_shape(b, n->in[i]));
+		rc = rep.md.ndims ? cpu_rep_get(b, n->in[i], &rep, &rep, err)
+				  : cpu_rep_home(b, n->in[i], &rep, err);
 		buf[i] = rc ? 0 : rep.buf;
-		const struct nx_value *v = &b->g->values[n->in[i]];
-		chunk[i] =
-			outer ? (size_t)nx_shape_count(&v->shape) * nx_dtype_size(v->dtype) / outer
-			      : 0;
 	}
-	if (rc == 0) {
-		dnnl_memory_desc_t md;
-		dnn_md_channels_last(&md, out);
-		int dst = cpu_rep_new(b, n->out[0], last ? &md : NULL);
-		cpu_step_join(b->e, n, outer, chunk, n->n_in);
-		for (size_t i = 0; i < n->n_in; i++)
-			cpu_step_use(b->e, 0, buf[i], NULL);
-		cpu_step_use(b->e, 0, dst, NULL);
-	}
-	free(chunk);
+	if (rc == 0)
+		emit_join(b, n, &j, outer, buf);
 	free(buf);
 	return rc;
 }

@@ -14,6 +14,7 @@ struct conv {
 	const struct nx_node *node;
 	bool transposed;
 	int src, dst; /* values */
+	dnnl_data_type_t dst_type;
 	int spatial;
 	dnnl_dims_t strides, dilates, pad_l, pad_r; /* oneDNN counts dilations from 0 */
 };
@@ -117,19 +118,18 @@ static int describe(struct cpu_build *b, const struct nx_group *group, struct co
 
 /* A descriptor for given layouts (NULL: any). */
 static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *c,
-	const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst, const_dnnl_post_ops_t ops)
+	const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst, const struct dnn_attr *attr)
 {
-	dnnl_memory_desc_t any_src, any_dst, weights = c->linear.stored, bias;
+	dnnl_memory_desc_t any_src, any_dst, weights, bias;
 	union {
 		dnnl_convolution_desc_t conv;
 		dnnl_deconvolution_desc_t deconv;
 	} d;
 	dnnl_status_t st;
 
-	dnn_md_any(&any_src, cpu_shape(b, c->src));
-	dnn_md_any(&any_dst, cpu_shape(b, c->dst));
-	dnnl_memory_desc_init_by_tag(&weights, c->linear.stored.ndims, c->linear.stored.dims,
-		dnnl_f32, dnnl_format_tag_any);
+	dnn_md_any(&any_src, c->linear.type, cpu_shape(b, c->src));
+	dnn_md_any(&any_dst, c->dst_type, cpu_shape(b, c->dst));
+	cpu_linear_weights_md(&c->linear, &weights);
 	cpu_linear_bias_md(&c->linear, &bias);
 	const dnnl_memory_desc_t *bias_md = cpu_linear_has_bias(&c->linear) ? &bias : NULL;
 	if (c->transposed)
@@ -140,25 +140,27 @@ static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *
 		st = dnnl_dilated_convolution_forward_desc_init(&d.conv, dnnl_forward_inference,
 			dnnl_convolution_direct, src ? src : &any_src, &weights, bias_md,
 			dst ? dst : &any_dst, c->strides, c->dilates, c->pad_l, c->pad_r);
-	return st == dnnl_success ? dnn_pd_new(b->e->dev->engine, &d, ops) : NULL;
+	return st == dnnl_success ? dnn_pd_new(b->e->dev->engine, &d, attr) : NULL;
 }
 
 /* The layout that is there if it runs fast, else whatever oneDNN likes best. */
 static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
-	const struct cpu_rep *src, const struct cpu_rep *residual, const_dnnl_post_ops_t ops)
+	const struct cpu_rep *src, const struct cpu_rep *residual, const struct dnn_attr *attr)
 {
-	bool packed = !dnn_md_is_plain(&src->md);
-	const dnnl_memory_desc_t *dst =
-		residual && !dnn_md_is_plain(&residual->md) ? &residual->md : NULL;
-	const dnnl_memory_desc_t *tries[][2] = {
-		{ packed ? &src->md : NULL, dst },
-		{ packed ? &src->md : NULL, NULL },
-		{ NULL, NULL },
-	};
+	dnnl_memory_desc_t src_md = src->md, dst_md;
+	const dnnl_memory_desc_t *from = dnn_md_is_plain(&src_md) ? NULL : &src_md, *to = NULL;
+
+	dnn_md_retype(&src_md, c->linear.type);
+	if (residual && !dnn_md_is_plain(&residual->md)) {
+		dst_md = residual->md;
+		dnn_md_retype(&dst_md, c->dst_type);
+		to = &dst_md;
+	}
+	const dnnl_memory_desc_t *tries[][2] = { { from, to }, { from, NULL }, { NULL, NULL } };
 	dnnl_primitive_desc_t pd = NULL;
 
 	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
-		pd = try_layout(b, c, tries[i][0], tries[i][1], ops);
+		pd = try_layout(b, c, tries[i][0], tries[i][1], attr);
 		if (pd && dnn_pd_is_fast(pd))
 			return pd;
 		if (pd && i + 1 < sizeof tries / sizeof tries[0])
@@ -177,7 +179,8 @@ static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitiv
 		return 0;
 	}
 	/* The sum is made in place: over what is added, or over a copy of it. */
-	if (cpu_rep_own(b, c->linear.group->residual, md, dst, err))
+	const struct cpu_rep form = { .md = *md };
+	if (cpu_rep_own(b, c->linear.group->residual, &form, dst, err))
 		return -err->code;
 	cpu_rep_add(b, c->dst, md, *dst);
 	return 0;
@@ -193,11 +196,14 @@ int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_e
 
 	if (describe(b, group, &c) == CPU_NOT_MINE)
 		return CPU_NOT_MINE;
-	if (cpu_rep_home(b, c.src, &src, err) ||
-		(has_residual && cpu_rep_home(b, group->residual, &residual, err)) ||
+	c.linear.type = b->type;
+	c.dst_type = cpu_made_as(b, c.dst);
+	if (cpu_rep_real(b, c.src, &src, err) ||
+		(has_residual && cpu_rep_real(b, group->residual, &residual, err)) ||
 		cpu_post_ops(group, &ops, err))
 		return -err->code;
-	dnnl_primitive_desc_t pd = choose(b, &c, &src, has_residual ? &residual : NULL, ops);
+	const struct dnn_attr attr = { .post_ops = ops };
+	dnnl_primitive_desc_t pd = choose(b, &c, &src, has_residual ? &residual : NULL, &attr);
 	if (ops)
 		dnnl_post_ops_destroy(ops);
 	if (!pd)

@@ -9,6 +9,7 @@
 #include "model/ops.h"
 #include "plugins/args.h"
 #include "plugins/cpu/build.h"
+#include "plugins/cpu/precision.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -183,15 +184,15 @@ static int cpu_compile(struct nx_plugin_device *dev, const struct nx_graph *grap
 {
 	(void)batch;
 	omp_set_num_threads(1);
-	if (opts->precision && strcmp(opts->precision, "fp32") != 0)
-		return nx_err_set(err, NX_EUNSUPP, "the cpu device computes in fp32 only, not %s",
-			opts->precision);
-	if (check_operators(graph, err) || check_closed(graph, err))
+	enum cpu_precision precision;
+	if (cpu_precision_choose(opts->precision, &precision, err) || check_operators(graph, err) ||
+		check_closed(graph, err))
 		return -err->code;
 
 	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);
 	e->dev = dev;
 	e->graph = graph;
+	e->precision = precision;
 	int rc = dnn_check(dnnl_stream_create(&e->stream, dev->engine, dnnl_stream_default_flags),
 		"stream", err);
 	if (rc == 0)
@@ -219,6 +220,11 @@ static void cpu_memory(const struct nx_plugin_exec *e, struct nx_plugin_memory *
 	for (size_t i = 0; i < e->n_bufs; i++)
 		if (e->buf[i].kind == CPU_CONST)
 			mem->weights_bytes += e->buf[i].bytes;
+}
+
+static const char *cpu_precision(const struct nx_plugin_exec *e)
+{
+	return cpu_precision_name(e->precision);
 }
 
 /*
@@ -259,6 +265,7 @@ static const struct nx_plugin plugin = {
 	.memory = cpu_memory,
 	.micro_batch = cpu_micro_batch,
 	.steps = cpu_exec_steps,
+	.precision = cpu_precision,
 };
 
 NX_PLUGIN_EXPORT const struct nx_plugin *nx_plugin_entry(void);

@@ -37,6 +37,20 @@ dnnl_alg_kind_t dnn_alg_of(enum nx_act_kind kind)
 	return alg[kind];
 }
 
+dnnl_data_type_t dnn_type_of(enum nx_dtype dtype)
+{
+	switch (dtype) {
+	case NX_F32:
+		return dnnl_f32;
+	case NX_U8:
+		return dnnl_u8;
+	case NX_I8:
+		return dnnl_s8;
+	default:
+		return dnnl_data_type_undef;
+	}
+}
+
 static int copy_dims(const struct nx_shape *shape, dnnl_dims_t dims)
 {
 	for (int i = 0; i < shape->rank; i++)
@@ -46,7 +60,7 @@ static int copy_dims(const struct nx_shape *shape, dnnl_dims_t dims)
 	return shape->rank ? shape->rank : 1;
 }
 
-void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+void dnn_md_plain(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape)
 {
 	dnnl_dims_t dims = { 0 }, strides = { 0 };
 	int n = copy_dims(shape, dims);
@@ -56,10 +70,11 @@ void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 		strides[i] = stride;
 		stride *= dims[i];
 	}
-	dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides);
+	dnnl_memory_desc_init_by_strides(md, n, dims, type, strides);
 }
 
-void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+void dnn_md_channels_last(
+	dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape)
 {
 	dnnl_dims_t dims = { 0 }, strides = { 0 };
 	int n = copy_dims(shape, dims);
@@ -73,21 +88,27 @@ void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape)
 		strides[i] = stride;
 		stride *= dims[i];
 	}
-	dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides);
+	dnnl_memory_desc_init_by_strides(md, n, dims, type, strides);
 }
 
-void dnn_md_any(dnnl_memory_desc_t *md, const struct nx_shape *shape)
+void dnn_md_any(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape)
 {
 	dnnl_dims_t dims = { 0 };
 	int n = copy_dims(shape, dims);
 
-	dnnl_memory_desc_init_by_tag(md, n, dims, dnnl_f32, dnnl_format_tag_any);
+	dnnl_memory_desc_init_by_tag(md, n, dims, type, dnnl_format_tag_any);
+}
+
+void dnn_md_retype(dnnl_memory_desc_t *md, dnnl_data_type_t type)
+{
+	/* Strides and blocks count elements. */
+	md->data_type = type;
 }
 
 static bool unblocked(const dnnl_memory_desc_t *md)
 {
 	return md->format_kind == dnnl_blocked && md->format_desc.blocking.inner_nblks == 0 &&
-	       md->offset0 == 0 && md->data_type == dnnl_f32 &&
+	       md->offset0 == 0 &&
 	       memcmp(md->dims, md->padded_dims, (size_t)md->ndims * sizeof md->dims[0]) == 0;
 }
 
@@ -107,7 +128,7 @@ bool dnn_md_is_plain(const dnnl_memory_desc_t *md)
 
 bool dnn_md_is_dense(const dnnl_memory_desc_t *md)
 {
-	size_t count = sizeof(float);
+	size_t count = dnnl_data_type_size(md->data_type);
 
 	for (int i = 0; i < md->ndims; i++)
 		count *= (size_t)md->dims[i];
@@ -118,7 +139,7 @@ bool dnn_md_same(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
 {
 	if (dnnl_memory_desc_equal(a, b))
 		return true;
-	if (a->ndims != b->ndims || !unblocked(a) || !unblocked(b))
+	if (a->ndims != b->ndims || a->data_type != b->data_type || !unblocked(a) || !unblocked(b))
 		return false;
 	for (int i = 0; i < a->ndims; i++)
 		if (a->dims[i] != b->dims[i] ||
@@ -128,8 +149,24 @@ bool dnn_md_same(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
 	return true;
 }
 
+static dnnl_status_t set_attr(dnnl_primitive_attr_t to, const struct dnn_attr *a)
+{
+	dnnl_status_t st = dnnl_success;
+
+	if (a->post_ops)
+		st = dnnl_primitive_attr_set_post_ops(to, a->post_ops);
+	if (st == dnnl_success && a->n_scales)
+		st = dnnl_primitive_attr_set_output_scales(
+			to, a->n_scales, a->n_scales > 1 ? 1 << 1 : 0, a->scales);
+	if (st == dnnl_success && a->src_zero)
+		st = dnnl_primitive_attr_set_zero_points(to, DNNL_ARG_SRC, 1, 0, &a->src_zero);
+	if (st == dnnl_success && a->dst_zero)
+		st = dnnl_primitive_attr_set_zero_points(to, DNNL_ARG_DST, 1, 0, &a->dst_zero);
+	return st;
+}
+
 dnnl_primitive_desc_t dnn_pd_new(
-	dnnl_engine_t engine, const_dnnl_op_desc_t desc, const_dnnl_post_ops_t post_ops)
+	dnnl_engine_t engine, const_dnnl_op_desc_t desc, const struct dnn_attr *with)
 {
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_primitive_desc_t pd = NULL;
@@ -138,9 +175,8 @@ dnnl_primitive_desc_t dnn_pd_new(
 		return NULL;
 	/* One scratchpad an executable, in its hands: the library's own is shared by threads. */
 	dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-	if (post_ops)
-		dnnl_primitive_attr_set_post_ops(attr, post_ops);
-	if (dnnl_primitive_desc_create(&pd, desc, attr, engine, NULL) != dnnl_success)
+	if ((with && set_attr(attr, with) != dnnl_success) ||
+		dnnl_primitive_desc_create(&pd, desc, attr, engine, NULL) != dnnl_success)
 		pd = NULL;
 	dnnl_primitive_attr_destroy(attr);
 	return pd;

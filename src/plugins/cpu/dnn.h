@@ -17,12 +17,18 @@ int dnn_check(dnnl_status_t status, const char *what, struct nx_err *err);
 /* oneDNN's name of an activation that is one. */
 dnnl_alg_kind_t dnn_alg_of(enum nx_act_kind kind);
 
-/* Row-major fp32 descriptor of a shape; a scalar has one dimension of 1. */
-void dnn_md_plain(dnnl_memory_desc_t *md, const struct nx_shape *shape);
+/* The element type of a value, dnnl_data_type_undef where oneDNN is never given one. */
+dnnl_data_type_t dnn_type_of(enum nx_dtype dtype);
+
+/* Row-major descriptor of a shape; a scalar has one dimension of 1. */
+void dnn_md_plain(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
 /* The same dimensions with channels (axis 1) innermost. */
-void dnn_md_channels_last(dnnl_memory_desc_t *md, const struct nx_shape *shape);
+void dnn_md_channels_last(
+	dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
 /* The same dimensions, layout open. */
-void dnn_md_any(dnnl_memory_desc_t *md, const struct nx_shape *shape);
+void dnn_md_any(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
+/* The same layout with elements of another type. */
+void dnn_md_retype(dnnl_memory_desc_t *md, dnnl_data_type_t type);
 
 /* Whether the memory, read front to back, is the row-major tensor (dimensions of 1 may have any
  * stride); whether it is the tensor with its axes in some other order, without gaps. */
@@ -32,10 +38,18 @@ bool dnn_md_is_dense(const dnnl_memory_desc_t *md);
 /* Whether two descriptors of equal dimensions put every element at the same place. */
 bool dnn_md_same(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b);
 
-/* A descriptor of a described operation with scratchpads in our hands and 'post_ops' (or NULL);
+/* What a primitive does beside its operation. */
+struct dnn_attr {
+	const_dnnl_post_ops_t post_ops; /* or NULL */
+	const float *scales;            /* of the sums, before post-ops: 0, 1 or one a channel */
+	int n_scales;
+	int32_t src_zero, dst_zero; /* codes of zero */
+};
+
+/* A descriptor of a described operation with scratchpads in our hands and 'with' (or NULL);
  * NULL where oneDNN has no implementation. */
 dnnl_primitive_desc_t dnn_pd_new(
-	dnnl_engine_t engine, const_dnnl_op_desc_t desc, const_dnnl_post_ops_t post_ops);
+	dnnl_engine_t engine, const_dnnl_op_desc_t desc, const struct dnn_attr *with);
 const dnnl_memory_desc_t *dnn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 /* Whether the implementation is generated code and no plain loop ("ref", "simple"). */
 bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd);

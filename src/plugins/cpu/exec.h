@@ -8,6 +8,7 @@
 #define NX_PLUGINS_CPU_EXEC_H
 
 #include "plugins/cpu/dnn.h"
+#include "plugins/cpu/precision.h"
 #include "plugins/plugin.h"
 
 enum cpu_buf_kind {
@@ -64,6 +65,7 @@ struct cpu_weights;
 struct nx_plugin_exec {
 	struct nx_plugin_device *dev;
 	const struct nx_graph *graph;
+	enum cpu_precision precision;
 	size_t n_bufs, cap_bufs, n_steps, cap_steps, n_weights, cap_weights;
 	struct cpu_buf *buf;
 	struct cpu_step **step;

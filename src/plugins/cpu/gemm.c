@@ -6,7 +6,8 @@
 
 struct gemm {
 	struct cpu_linear linear;
-	int src, dst;
+	int src, dst; /* values */
+	dnnl_data_type_t dst_type;
 	bool trans_b;
 	int64_t m, k, n;
 };
@@ -32,6 +33,8 @@ static int describe(struct cpu_build *b, const struct nx_group *group, struct ge
 	memset(gm, 0, sizeof *gm);
 	gm->src = node->in[0];
 	gm->dst = group->out;
+	gm->dst_type = cpu_made_as(b, group->out);
+	gm->linear.type = b->type;
 	gm->trans_b = gemm && nx_node_int(node, "transB", 0);
 	gm->linear.group = group;
 	gm->linear.weights = node->in[1];
@@ -72,20 +75,27 @@ static void describe_weights(struct gemm *gm, const struct nx_shape *src)
 }
 
 static dnnl_primitive_desc_t try_src(struct cpu_build *b, const struct gemm *gm,
-	const dnnl_memory_desc_t *src, const_dnnl_post_ops_t ops)
+	const dnnl_memory_desc_t *src, const struct dnn_attr *attr)
 {
 	const struct nx_shape out = { 2, { gm->m, gm->n } };
 	dnnl_memory_desc_t weights, bias, dst;
 	dnnl_inner_product_desc_t d;
 
-	dnnl_memory_desc_init_by_tag(&weights, gm->linear.stored.ndims, gm->linear.stored.dims,
-		dnnl_f32, dnnl_format_tag_any);
+	cpu_linear_weights_md(&gm->linear, &weights);
 	cpu_linear_bias_md(&gm->linear, &bias);
-	dnn_md_plain(&dst, &out);
+	dnn_md_plain(&dst, gm->dst_type, &out);
 	if (dnnl_inner_product_forward_desc_init(&d, dnnl_forward_inference, src, &weights,
 		    cpu_linear_has_bias(&gm->linear) ? &bias : NULL, &dst) != dnnl_success)
 		return NULL;
-	return dnn_pd_new(b->e->dev->engine, &d, ops);
+	return dnn_pd_new(b->e->dev->engine, &d, attr);
+}
+
+static int new_output(struct cpu_build *b, const struct gemm *gm)
+{
+	dnnl_memory_desc_t md;
+
+	dnn_md_plain(&md, gm->dst_type, cpu_shape(b, gm->dst));
+	return cpu_rep_new(b, gm->dst, &md);
 }
 
 /*
@@ -104,7 +114,7 @@ static int unflattened(const struct cpu_build *b, const struct gemm *gm)
 	return ok ? v : NX_NO_VALUE;
 }
 
-static int emit_map(struct cpu_build *b, struct gemm *gm, int map, const_dnnl_post_ops_t ops,
+static int emit_map(struct cpu_build *b, struct gemm *gm, int map, const struct dnn_attr *attr,
 	struct nx_err *err)
 {
 	struct cpu_rep src;
@@ -112,31 +122,35 @@ static int emit_map(struct cpu_build *b, struct gemm *gm, int map, const_dnnl_po
 	describe_weights(gm, cpu_shape(b, map));
 	if (cpu_rep_home(b, map, &src, err))
 		return -err->code;
-	dnnl_primitive_desc_t pd = try_src(b, gm, &src.md, ops);
+	dnn_md_retype(&src.md, gm->linear.type);
+	if (cpu_rep_as(b, map, &src.md, &src, err))
+		return -err->code;
+	dnnl_primitive_desc_t pd = try_src(b, gm, &src.md, attr);
 	if (!pd)
 		return CPU_NOT_MINE;
 	if (!dnn_pd_is_fast(pd)) {
 		dnnl_primitive_desc_destroy(pd);
 		return CPU_NOT_MINE;
 	}
-	return cpu_linear_step(b, &gm->linear, pd, src.buf, cpu_rep_new(b, gm->dst, NULL), err);
+	return cpu_linear_step(b, &gm->linear, pd, src.buf, new_output(b, gm), err);
 }
 
 static int emit_matrix(
-	struct cpu_build *b, struct gemm *gm, const_dnnl_post_ops_t ops, struct nx_err *err)
+	struct cpu_build *b, struct gemm *gm, const struct dnn_attr *attr, struct nx_err *err)
 {
 	const struct nx_shape rows = { 2, { gm->m, gm->k } };
 	dnnl_memory_desc_t md;
 	struct cpu_rep src;
 
 	describe_weights(gm, &rows);
-	dnn_md_plain(&md, &rows);
-	if (cpu_rep_plain(b, gm->src, &src, err))
+	dnn_md_plain(&md, gm->linear.type, cpu_shape(b, gm->src));
+	if (cpu_rep_as(b, gm->src, &md, &src, err))
 		return -err->code;
-	dnnl_primitive_desc_t pd = try_src(b, gm, &md, ops);
+	dnn_md_plain(&md, gm->linear.type, &rows);
+	dnnl_primitive_desc_t pd = try_src(b, gm, &md, attr);
 	if (!pd)
 		return CPU_NOT_MINE;
-	return cpu_linear_step(b, &gm->linear, pd, src.buf, cpu_rep_new(b, gm->dst, NULL), err);
+	return cpu_linear_step(b, &gm->linear, pd, src.buf, new_output(b, gm), err);
 }
 
 int cpu_emit_gemm(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
@@ -149,11 +163,12 @@ int cpu_emit_gemm(struct cpu_build *b, const struct nx_group *group, struct nx_e
 		return CPU_NOT_MINE;
 	if (cpu_post_ops(group, &ops, err))
 		return -err->code;
+	const struct dnn_attr attr = { .post_ops = ops };
 	int map = unflattened(b, &gm);
 	if (map != NX_NO_VALUE)
-		rc = emit_map(b, &gm, map, ops, err);
+		rc = emit_map(b, &gm, map, &attr, err);
 	if (rc == CPU_NOT_MINE)
-		rc = emit_matrix(b, &gm, ops, err);
+		rc = emit_matrix(b, &gm, &attr, err);
 	if (ops)
 		dnnl_post_ops_destroy(ops);
 	return rc;

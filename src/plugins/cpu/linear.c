@@ -136,6 +136,12 @@ static int pack_bias(struct cpu_build *b, const struct cpu_linear *l, const dnnl
 	return 0;
 }
 
+void cpu_linear_weights_md(const struct cpu_linear *l, dnnl_memory_desc_t *md)
+{
+	dnnl_memory_desc_init_by_tag(
+		md, l->stored.ndims, l->stored.dims, l->type, dnnl_format_tag_any);
+}
+
 bool cpu_linear_has_bias(const struct cpu_linear *l)
 {
 	return l->bias != NX_NO_VALUE || l->group->n_affine > 0;
@@ -145,7 +151,7 @@ void cpu_linear_bias_md(const struct cpu_linear *l, dnnl_memory_desc_t *md)
 {
 	const struct nx_shape shape = { 1, { l->channels } };
 
-	dnn_md_plain(md, &shape);
+	dnn_md_plain(md, dnnl_f32, &shape);
 }
 
 int cpu_linear_step(struct cpu_build *b, const struct cpu_linear *l, dnnl_primitive_desc_t pd,

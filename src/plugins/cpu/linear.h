@@ -9,6 +9,7 @@ struct cpu_linear {
 	const struct nx_group *group;
 	int weights, bias;         /* values; the bias may be left out */
 	float scale;               /* of the weights */
+	dnnl_data_type_t type;     /* of source and weights while computing */
 	int64_t channels;          /* of the output */
 	dnnl_memory_desc_t stored; /* the weights as oneDNN sees what the model stores */
 	/* Element e belongs to output channel e / inner % per_group, plus per_group for every
@@ -16,6 +17,8 @@ struct cpu_linear {
 	size_t inner, per_group, group_span;
 };
 
+/* The weights in a layout that oneDNN may choose, in the type that is computed in. */
+void cpu_linear_weights_md(const struct cpu_linear *l, dnnl_memory_desc_t *md);
 bool cpu_linear_has_bias(const struct cpu_linear *l);
 void cpu_linear_bias_md(const struct cpu_linear *l, dnnl_memory_desc_t *md);
 

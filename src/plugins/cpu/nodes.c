@@ -32,11 +32,11 @@ int cpu_emit_channelwise(struct cpu_build *b, const struct nx_node *n, cpu_descr
 	struct cpu_rep src;
 	dnnl_memory_desc_t last;
 
-	if (cpu_rep_home(b, n->in[0], &src, err))
+	if (cpu_rep_real(b, n->in[0], &src, err))
 		return -err->code;
 	dnnl_primitive_desc_t pd = describe(b, op, &src.md);
 	if (!pd || !dnn_pd_is_fast(pd)) {
-		dnn_md_channels_last(&last, cpu_shape(b, n->in[0]));
+		dnn_md_channels_last(&last, src.md.data_type, cpu_shape(b, n->in[0]));
 		dnnl_primitive_desc_t other = describe(b, op, &last);
 		if (other && (!pd || dnn_pd_is_fast(other))) {
 			dnnl_primitive_desc_t swap = pd;
@@ -84,7 +84,7 @@ static int emit_act(
 
 	if (nx_shape_count(cpu_shape(b, n->in[0])) <= 0)
 		return CPU_NOT_MINE;
-	if (cpu_rep_home(b, n->in[0], &src, err))
+	if (cpu_rep_real(b, n->in[0], &src, err))
 		return -err->code;
 	if (dnnl_eltwise_forward_desc_init(&d, dnnl_forward_inference, dnn_alg_of(act->kind),
 		    &src.md, act->alpha, act->beta) != dnnl_success)
@@ -112,7 +112,7 @@ static int emit_binary_as(struct cpu_build *b, const struct nx_node *n, dnnl_alg
 	struct cpu_rep a, c;
 	dnnl_binary_desc_t d;
 
-	if (cpu_rep_home(b, big, &a, err))
+	if (cpu_rep_real(b, big, &a, err))
 		return -err->code;
 	if (nx_shape_equal(cpu_shape(b, small), out)) {
 		if (cpu_rep_as(b, small, &a.md, &c, err))
@@ -121,7 +121,7 @@ static int emit_binary_as(struct cpu_build *b, const struct nx_node *n, dnnl_alg
 		struct nx_shape wide = widen(cpu_shape(b, small), out->rank);
 		if (cpu_rep_plain(b, small, &c, err))
 			return -err->code;
-		dnn_md_plain(&c.md, &wide);
+		dnn_md_plain(&c.md, c.md.data_type, &wide);
 	}
 	if (dnnl_binary_desc_init(&d, alg, &a.md, &c.md, &a.md) != dnnl_success)
 		return CPU_NOT_MINE;
@@ -193,7 +193,7 @@ static int emit_softmax(struct cpu_build *b, const struct nx_node *n, struct nx_
 	}
 	if (cpu_rep_plain(b, n->in[0], &src, err))
 		return -err->code;
-	dnn_md_plain(&src.md, &view);
+	dnn_md_plain(&src.md, dnnl_f32, &view);
 	if (dnnl_softmax_v2_forward_desc_init(&d, dnnl_forward_inference,
 		    nx_node_is(n, "Softmax") ? dnnl_softmax_accurate : dnnl_softmax_log, &src.md,
 		    &src.md, axis) != dnnl_success)

@@ -60,13 +60,13 @@ int cpu_emit_norm(struct cpu_build *b, const struct nx_group *group, struct nx_e
 	if (group->act.kind != NX_ACT_NONE &&
 		(group->act.kind != NX_ACT_RELU || group->act.alpha != 0))
 		return CPU_NOT_MINE;
-	if (cpu_rep_home(b, head->in[0], &src, err))
+	if (cpu_rep_real(b, head->in[0], &src, err))
 		return -err->code;
 	dnnl_primitive_desc_t pd = describe(b, group, &src.md);
 	if (!pd)
 		return CPU_NOT_MINE;
-	dnn_md_plain(&one_md, &one);
-	dnn_md_plain(&two_md, &two);
+	dnn_md_plain(&one_md, dnnl_f32, &one);
+	dnn_md_plain(&two_md, dnnl_f32, &two);
 	if (channel_weights(b, group, SCALE_SHIFT, channels, &two_md, &scale, err) ||
 		channel_weights(b, group, MEAN, channels, &one_md, &mean, err) ||
 		channel_weights(b, group, VARIANCE, channels, &one_md, &variance, err)) {

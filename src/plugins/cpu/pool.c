@@ -17,7 +17,7 @@ static dnnl_primitive_desc_t describe_pool(
 	dnnl_memory_desc_t dst;
 	dnnl_pooling_v2_desc_t d;
 
-	dnn_md_any(&dst, cpu_shape(b, p->dst));
+	dnn_md_any(&dst, src->data_type, cpu_shape(b, p->dst));
 	if (dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_inference, p->alg, src, &dst,
 		    p->strides, p->kernel, p->dilation, p->pad_l, p->pad_r) != dnnl_success)
 		return NULL;

@@ -18,10 +18,11 @@ int cpu_emit_transpose(struct cpu_build *b, const struct nx_node *n, struct nx_e
 	if (dnnl_memory_desc_permute_axes(&view, &src.md, where) != dnnl_success)
 		return CPU_NOT_MINE;
 	if (cpu_pass(b, CPU_VIEW) && dnn_md_is_dense(&view)) {
-		cpu_rep_add(b, n->out[0], &view, src.buf);
+		src.md = view;
+		cpu_rep_put(b, n->out[0], &src);
 		return 0;
 	}
-	dnn_md_plain(&plain, cpu_shape(b, n->out[0]));
+	dnn_md_plain(&plain, view.data_type, cpu_shape(b, n->out[0]));
 	src.md = view;
 	return cpu_emit_copy(b, n->out[0], &src, &plain, err);
 }

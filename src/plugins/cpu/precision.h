@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NX_PLUGINS_CPU_PRECISION_H
+#define NX_PLUGINS_CPU_PRECISION_H
+
+#include "plugins/cpu/dnn.h"
+
+enum cpu_precision { CPU_FP32, CPU_BF16 };
+
+/* The precision of that name (NULL: the default).  NX_EUSAGE for a name that is not known,
+ * NX_EUNSUPP in one line where the processor cannot do it. */
+int cpu_precision_choose(const char *asked, enum cpu_precision *out, struct nx_err *err);
+const char *cpu_precision_name(enum cpu_precision p);
+
+#endif
