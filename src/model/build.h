@@ -21,6 +21,8 @@ void nx_graph_share_constant(struct nx_graph *g, int value, struct nx_tensor *co
 /* Adds an empty node at the end; the pointer is valid until the next one is added. */
 struct nx_node *nx_graph_add_node(
 	struct nx_graph *g, const char *op, const char *name, size_t n_in, size_t n_out);
+/* Adds a node at the end, which takes over all that *from has. */
+void nx_graph_move_node(struct nx_graph *g, struct nx_node *from);
 void nx_graph_add_io(int **list, size_t *n, int value);
 void nx_node_release(struct nx_node *n);
 void nx_node_clear_attrs(struct nx_node *n);
@@ -39,6 +41,8 @@ void nx_graph_rename_sums(struct nx_graph *g);
 /* Half precision is computed in fp32: constants are widened, inputs and outputs keep their type
  * behind a Cast. */
 int nx_graph_widen(struct nx_graph *g, struct nx_err *err);
+/* Opset 6 broadcasts along an axis that the node names: an Unsqueeze makes it NumPy's rule. */
+void nx_graph_align_legacy(struct nx_graph *g);
 /* QLinearConv and its like become DequantizeLinear, the operator on floats, QuantizeLinear. */
 int nx_graph_expand_qlinear(struct nx_graph *g, struct nx_err *err);
 /* Every output is made by a node, also where it is an input or a constant. */

@@ -68,6 +68,13 @@ struct nx_node *nx_graph_add_node(
 	return n;
 }
 
+void nx_graph_move_node(struct nx_graph *g, struct nx_node *from)
+{
+	g->nodes = grow(g->nodes, g->n_nodes, sizeof *g->nodes);
+	g->nodes[g->n_nodes++] = *from;
+	*from = (struct nx_node){ 0 };
+}
+
 void nx_graph_add_io(int **list, size_t *n, int value)
 {
 	*list = grow(*list, *n, sizeof **list);

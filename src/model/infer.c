@@ -53,14 +53,22 @@ static bool all_constant(const struct nx_graph *g, const struct nx_node *n)
 	return true;
 }
 
-/* Whether the node is computed now: Shape and Size need no data at all. */
+/* Shape and Size need no data at all, an alignment (Unsqueeze to another's rank) its own. */
+static bool needs_shapes_only(const struct nx_graph *g, const struct nx_node *n)
+{
+	if (strcmp(n->op, "Unsqueeze") == 0)
+		return n->in[0] != NX_NO_VALUE && g->values[n->in[0]].constant;
+	return strcmp(n->op, "Shape") == 0 || strcmp(n->op, "Size") == 0;
+}
+
+/* Whether the node is computed now. */
 static bool folds(const struct nx_graph *g, const struct nx_node *n)
 {
 	const struct nx_op *op = nx_op_find(n->domain, n->op);
 
 	if (op->flags & (NX_OP_HEAVY | NX_OP_KEEP))
 		return false;
-	return all_constant(g, n) || strcmp(n->op, "Shape") == 0 || strcmp(n->op, "Size") == 0;
+	return all_constant(g, n) || needs_shapes_only(g, n);
 }
 
 /* Reading and writing constants is charged, since hostile files can repeat both. */

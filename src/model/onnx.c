@@ -266,6 +266,7 @@ static int read_graph(struct reader *r, struct nx_err *err)
 	if (rc)
 		return rc;
 	nx_graph_drop_dead(r->g);
+	nx_graph_align_legacy(r->g);
 	rc = nx_graph_expand_qlinear(r->g, err);
 	if (rc == 0)
 		rc = nx_graph_check_ops(r->g, err);

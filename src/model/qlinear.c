@@ -326,15 +326,10 @@ int nx_graph_expand_qlinear(struct nx_graph *g, struct nx_err *err)
 	g->n_nodes = 0;
 	for (size_t i = 0; i < n_old; i++) {
 		struct rewrite r = { g, &old[i], form_of(&old[i]) };
-		if (r.form) {
+		if (r.form)
 			r.form->make(&r);
-		} else {
-			/* The place of an empty node is given to the old one. */
-			struct nx_node *n = nx_graph_add_node(g, "", "", 0, 0);
-			nx_node_release(n);
-			*n = old[i];
-			old[i] = (struct nx_node){ 0 };
-		}
+		else
+			nx_graph_move_node(g, &old[i]);
 		nx_node_release(&old[i]);
 	}
 	free(old);

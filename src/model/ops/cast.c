@@ -7,7 +7,9 @@
 
 int nx_infer_cast(const struct nx_op_call *c, struct nx_err *err)
 {
-	enum nx_dtype to = (enum nx_dtype)nx_node_int(c->node, "to", NX_DT_NONE);
+	enum nx_dtype to = c->op->in_min > 1
+				   ? c->in[1]->dtype
+				   : (enum nx_dtype)nx_node_int(c->node, "to", NX_DT_NONE);
 
 	if (nx_dtype_size(to) == 0 || nx_dtype_size(c->in[0]->dtype) == 0)
 		return nx_err_set(err, NX_EUNSUPP, "a cast from type %d to type %d",

@@ -20,6 +20,7 @@ enum {
 	NX_U_EXP,
 	NX_U_FLOOR,
 	NX_U_GELU,
+	NX_U_GELU_TANH, /* approximate="tanh" */
 	NX_U_HARDSIGMOID,
 	NX_U_HARDSWISH,
 	NX_U_LEAKYRELU,
@@ -43,7 +44,7 @@ NX_OP_DECLARE(unary);
 NX_OP_DECLARE(not );
 NX_OP_DECLARE(clip);
 NX_OP_DECLARE(identity); /* and Dropout */
-NX_OP_DECLARE(cast);
+NX_OP_DECLARE(cast);     /* and CastLike */
 
 /* binary.c: broadcasting arithmetic of two or any number of inputs */
 enum {
@@ -104,11 +105,12 @@ NX_OP_DECLARE(tile);
 NX_OP_DECLARE(depth_to_space);
 NX_OP_DECLARE(space_to_depth);
 
-/* gather.c, pad.c, resize.c, topk.c */
+/* gather.c, pad.c, resize.c, nms.c */
 NX_OP_DECLARE(gather);
 NX_OP_DECLARE(pad);
 NX_OP_DECLARE(resize); /* and Upsample */
 NX_OP_DECLARE(topk);
+NX_OP_DECLARE(nms);
 
 /* quantize.c: integers of 8, 16 and 32 bits with scales and zero points */
 NX_OP_DECLARE(quantize);
@@ -124,6 +126,7 @@ NX_OP_DECLARE(global_pool);
 NX_OP_DECLARE(batch_norm);
 NX_OP_DECLARE(instance_norm);
 NX_OP_DECLARE(layer_norm);
+NX_OP_DECLARE(group_norm);
 NX_OP_DECLARE(lrn);
 NX_OP_DECLARE(gemm);
 NX_OP_DECLARE(matmul);

@@ -88,6 +88,46 @@ int nx_eval_instance_norm(const struct nx_op_call *c, struct nx_err *err)
 	return 0;
 }
 
+/* Scale and bias are one a group in opset 18, one a channel since 21. */
+int nx_infer_group_norm(const struct nx_op_call *c, struct nx_err *err)
+{
+	const struct nx_shape *x = &c->in[0]->shape;
+	int64_t groups = nx_node_int(c->node, "num_groups", 0);
+
+	if (x->rank < 2 || groups < 1 || x->dim[1] % groups)
+		return nx_err_set(err, NX_EDATA, "channels and num_groups do not match");
+	for (size_t i = 1; i < 3; i++) {
+		int64_t n = nx_shape_count(&c->in[i]->shape),
+			want = c->opset < 21 ? groups : x->dim[1];
+		if (n != want || c->in[i]->dtype != c->in[0]->dtype)
+			return nx_err_set(err, NX_EDATA, "input %zu must hold %lld numbers", i,
+				(long long)want);
+	}
+	nx_ops_out(c, 0, c->in[0]->dtype, x);
+	return 0;
+}
+
+int nx_eval_group_norm(const struct nx_op_call *c, struct nx_err *err)
+{
+	struct nx_lanes l = nx_ops_lanes(&c->in[0]->shape, 1);
+	const float *x = c->in[0]->data, *scale = c->in[1]->data, *bias = c->in[2]->data;
+	double eps = nx_node_float(c->node, "epsilon", 1e-5f), mean, rstd;
+	int64_t groups = nx_node_int(c->node, "num_groups", 1), size = l.n / groups * l.inner;
+	float *y = c->out[0]->data;
+
+	if (c->in[0]->dtype != NX_F32)
+		return nx_err_set(err, NX_EUNSUPP, "only FP32 has a kernel");
+	for (int64_t i = 0; i < l.outer * groups; i++, x += size, y += size) {
+		moments(x, size, eps, &mean, &rstd);
+		for (int64_t k = 0; k < size; k++) {
+			int64_t channel = i % groups * (l.n / groups) + k / l.inner;
+			int64_t at = c->opset < 21 ? i % groups : channel;
+			y[k] = (float)((x[k] - mean) * rstd * scale[at] + bias[at]);
+		}
+	}
+	return 0;
+}
+
 /* Outer positions and normalised elements of LayerNormalization. */
 static int layer_split(
 	const struct nx_op_call *c, int *axis, int64_t *outer, int64_t *inner, struct nx_err *err)

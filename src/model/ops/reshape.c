@@ -110,14 +110,35 @@ int nx_eval_squeeze(const struct nx_op_call *c, struct nx_err *err)
 	return nx_eval_reshape(c, err);
 }
 
+/* The form that nx_graph_align_legacy() makes: dimensions of 1 behind those of the input, so that
+ * they meet input 2's from 'axis' on. */
+static int align(const struct nx_op_call *c, struct nx_err *err)
+{
+	const struct nx_shape *to = &c->in[2]->shape;
+	struct nx_shape s = c->in[0]->shape;
+	int axis, rc = nx_ops_axis(nx_node_int(c->node, "axis", 0), to->rank, &axis, err);
+
+	if (rc)
+		return rc;
+	if (axis + s.rank > to->rank)
+		return nx_err_set(err, NX_EDATA, "a shape of rank %d does not fit at axis %d of %d",
+			s.rank, axis, to->rank);
+	while (axis + s.rank < to->rank)
+		s.dim[s.rank++] = 1;
+	nx_ops_out(c, 0, c->in[0]->dtype, &s);
+	return 0;
+}
+
 int nx_infer_unsqueeze(const struct nx_op_call *c, struct nx_err *err)
 {
 	const struct nx_shape *x = &c->in[0]->shape;
 	struct nx_shape s = { 0 };
 	struct nx_ints axes;
 	unsigned mask;
-	int rc = nx_ops_ints(c, 1, "axes", &axes, err);
 
+	if (nx_ops_in(c, 2))
+		return align(c, err);
+	int rc = nx_ops_ints(c, 1, "axes", &axes, err);
 	if (rc)
 		return rc;
 	s.rank = x->rank + (int)axes.n;

@@ -44,69 +44,72 @@ static struct params params_of(const struct nx_op_call *c)
 	break
 
 /* tgmath.h picks the function of the type; one body serves float and double. */
-#define REAL_KERNEL(T, NAME)                                                             \
-	static int NAME(int kind, struct params p, const T *x, T *y, int64_t n)          \
-	{                                                                                \
-		const T a = (T)p.alpha, b = (T)p.beta, one = 1, zero = 0, half = (T)0.5; \
-		switch (kind) {                                                          \
-		case NX_U_ABS:                                                           \
-			EACH(T, fabs(v));                                                \
-		case NX_U_CEIL:                                                          \
-			EACH(T, ceil(v));                                                \
-		case NX_U_CELU:                                                          \
-			EACH(T, fmax(zero, v) + fmin(zero, a * expm1(v / a)));           \
-		case NX_U_COS:                                                           \
-			EACH(T, cos(v));                                                 \
-		case NX_U_ELU:                                                           \
-			EACH(T, v < 0 ? a * expm1(v) : v);                               \
-		case NX_U_ERF:                                                           \
-			EACH(T, erf(v));                                                 \
-		case NX_U_EXP:                                                           \
-			EACH(T, exp(v));                                                 \
-		case NX_U_FLOOR:                                                         \
-			EACH(T, floor(v));                                               \
-		case NX_U_GELU:                                                          \
-			EACH(T, half *v *(one + erf(v * (T)M_SQRT1_2)));                 \
-		case NX_U_HARDSIGMOID:                                                   \
-			EACH(T, fmax(zero, fmin(one, a *v + b)));                        \
-		case NX_U_HARDSWISH:                                                     \
-			EACH(T, v *fmax(zero, fmin(one, v / 6 + half)));                 \
-		case NX_U_LEAKYRELU:                                                     \
-			EACH(T, v < 0 ? a * v : v);                                      \
-		case NX_U_LOG:                                                           \
-			EACH(T, log(v));                                                 \
-		case NX_U_MISH:                                                          \
-			EACH(T, v *tanh(v > 20 ? v : log1p(exp(v))));                    \
-		case NX_U_NEG:                                                           \
-			EACH(T, -v);                                                     \
-		case NX_U_RECIPROCAL:                                                    \
-			EACH(T, one / v);                                                \
-		case NX_U_RELU:                                                          \
-			EACH(T, v < 0 ? zero : v);                                       \
-		case NX_U_ROUND:                                                         \
-			EACH(T, nearbyint(v));                                           \
-		case NX_U_SELU:                                                          \
-			EACH(T, v > 0 ? b * v : b * a * expm1(v));                       \
-		case NX_U_SIGMOID:                                                       \
-			EACH(T, one / (one + exp(-v)));                                  \
-		case NX_U_SIGN:                                                          \
-			EACH(T, (v > 0) - (v < 0));                                      \
-		case NX_U_SIN:                                                           \
-			EACH(T, sin(v));                                                 \
-		case NX_U_SOFTPLUS:                                                      \
-			EACH(T, v > 0 ? v + log1p(exp(-v)) : log1p(exp(v)));             \
-		case NX_U_SOFTSIGN:                                                      \
-			EACH(T, v / (one + fabs(v)));                                    \
-		case NX_U_SQRT:                                                          \
-			EACH(T, sqrt(v));                                                \
-		case NX_U_TANH:                                                          \
-			EACH(T, tanh(v));                                                \
-		case NX_U_THRESHOLDED:                                                   \
-			EACH(T, v > a ? v : zero);                                       \
-		default:                                                                 \
-			return -1;                                                       \
-		}                                                                        \
-		return 0;                                                                \
+#define REAL_KERNEL(T, NAME)                                                                       \
+	static int NAME(int kind, struct params p, const T *x, T *y, int64_t n)                    \
+	{                                                                                          \
+		const T a = (T)p.alpha, b = (T)p.beta, one = 1, zero = 0, half = (T)0.5;           \
+		switch (kind) {                                                                    \
+		case NX_U_ABS:                                                                     \
+			EACH(T, fabs(v));                                                          \
+		case NX_U_CEIL:                                                                    \
+			EACH(T, ceil(v));                                                          \
+		case NX_U_CELU:                                                                    \
+			EACH(T, fmax(zero, v) + fmin(zero, a * expm1(v / a)));                     \
+		case NX_U_COS:                                                                     \
+			EACH(T, cos(v));                                                           \
+		case NX_U_ELU:                                                                     \
+			EACH(T, v < 0 ? a * expm1(v) : v);                                         \
+		case NX_U_ERF:                                                                     \
+			EACH(T, erf(v));                                                           \
+		case NX_U_EXP:                                                                     \
+			EACH(T, exp(v));                                                           \
+		case NX_U_FLOOR:                                                                   \
+			EACH(T, floor(v));                                                         \
+		case NX_U_GELU:                                                                    \
+			EACH(T, half *v *(one + erf(v * (T)M_SQRT1_2)));                           \
+		case NX_U_GELU_TANH:                                                               \
+			EACH(T, half *v *(one +                                                    \
+					  tanh((T)0.7978845608 * (v + (T)0.044715 * v * v * v)))); \
+		case NX_U_HARDSIGMOID:                                                             \
+			EACH(T, fmax(zero, fmin(one, a *v + b)));                                  \
+		case NX_U_HARDSWISH:                                                               \
+			EACH(T, v *fmax(zero, fmin(one, v / 6 + half)));                           \
+		case NX_U_LEAKYRELU:                                                               \
+			EACH(T, v < 0 ? a * v : v);                                                \
+		case NX_U_LOG:                                                                     \
+			EACH(T, log(v));                                                           \
+		case NX_U_MISH:                                                                    \
+			EACH(T, v *tanh(v > 20 ? v : log1p(exp(v))));                              \
+		case NX_U_NEG:                                                                     \
+			EACH(T, -v);                                                               \
+		case NX_U_RECIPROCAL:                                                              \
+			EACH(T, one / v);                                                          \
+		case NX_U_RELU:                                                                    \
+			EACH(T, v < 0 ? zero : v);                                                 \
+		case NX_U_ROUND:                                                                   \
+			EACH(T, nearbyint(v));                                                     \
+		case NX_U_SELU:                                                                    \
+			EACH(T, v > 0 ? b * v : b * a * expm1(v));                                 \
+		case NX_U_SIGMOID:                                                                 \
+			EACH(T, one / (one + exp(-v)));                                            \
+		case NX_U_SIGN:                                                                    \
+			EACH(T, (v > 0) - (v < 0));                                                \
+		case NX_U_SIN:                                                                     \
+			EACH(T, sin(v));                                                           \
+		case NX_U_SOFTPLUS:                                                                \
+			EACH(T, v > 0 ? v + log1p(exp(-v)) : log1p(exp(v)));                       \
+		case NX_U_SOFTSIGN:                                                                \
+			EACH(T, v / (one + fabs(v)));                                              \
+		case NX_U_SQRT:                                                                    \
+			EACH(T, sqrt(v));                                                          \
+		case NX_U_TANH:                                                                    \
+			EACH(T, tanh(v));                                                          \
+		case NX_U_THRESHOLDED:                                                             \
+			EACH(T, v > a ? v : zero);                                                 \
+		default:                                                                           \
+			return -1;                                                                 \
+		}                                                                                  \
+		return 0;                                                                          \
 	}
 
 /* Integers are computed in uint64_t, where overflow wraps. */
@@ -150,6 +153,8 @@ int nx_eval_unary(const struct nx_op_call *c, struct nx_err *err)
 	int64_t n = nx_shape_count(&x->shape);
 	int kind = c->op->kind, rc = -1;
 
+	if (kind == NX_U_GELU && strcmp(nx_node_str(c->node, "approximate", ""), "tanh") == 0)
+		kind = NX_U_GELU_TANH;
 	if (x->dtype == NX_F32)
 		rc = unary_f32(kind, params_of(c), x->data, y->data, n);
 	else if (x->dtype == NX_F64)

@@ -10,9 +10,7 @@ static int run_kernel(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_er
 {
 	for (size_t i = 0; i < s->n; i++)
 		s->tensor[i].data = s->op[i].ptr;
-	if (nx_op_eval(e->graph->opset, s->node, s->in, s->out, err))
-		return nx_err_wrap(err, "node '%s' (%s)", s->node->name, s->node->op);
-	return 0;
+	return nx_op_eval(e->graph->opset, s->node, s->in, s->out, err);
 }
 
 static void set_tensor(const struct cpu_build *b, struct nx_tensor *t, int value)
