@@ -107,9 +107,10 @@ static int read_outputs(struct reader *r, struct nx_err *err)
 		if (v < 0)
 			return nx_err_set(
 				err, NX_EDATA, "nothing makes output '%.120s'", text(p->name));
-		/* Shapes are inferred, whatever is declared; the type says where half
-		 * precision ends. */
-		if (r->maker[v] >= 0 && nx_onnx_type(p, &declared, &ignored) == 0)
+		/* Shapes are inferred, whatever is declared, if any is; the type says where
+		 * half precision ends. */
+		(void)nx_onnx_type(p, &declared, &ignored);
+		if (r->maker[v] >= 0 && nx_dtype_size(declared.dtype))
 			r->g->values[v].dtype = declared.dtype;
 		nx_graph_add_io(&r->g->out, &r->g->n_out, v);
 	}
