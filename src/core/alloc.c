@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void *alive(void *p)
 {
@@ -40,6 +42,52 @@ void *nx_try_alloc(size_t n, size_t size)
 	memset(p, 0, bytes);
 	return p;
 }
+
+#ifdef NX_SANITIZE
+/* From the heap, whose ends and owners the sanitizers watch. */
+void *nx_pages_alloc(size_t bytes)
+{
+	return nx_try_alloc(bytes, 1);
+}
+
+void nx_pages_free(void *p, size_t bytes)
+{
+	(void)bytes;
+	free(p);
+}
+#else
+#define HUGE ((size_t)2 << 20)
+
+void *nx_pages_alloc(size_t bytes)
+{
+	if (bytes > SIZE_MAX - HUGE)
+		return NULL;
+	/* A huge page must begin at a multiple of its size: what is in front is given back. */
+	size_t extra = bytes >= HUGE ? HUGE : 0;
+	char *p = mmap(
+		NULL, bytes + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (!extra)
+		return p;
+	size_t front = (HUGE - (uintptr_t)p % HUGE) % HUGE;
+	if (front)
+		munmap(p, front);
+	p += front;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t used = (bytes + page - 1) / page * page;
+	if (extra - front)
+		munmap(p + used, extra - front);
+	madvise(p, used, MADV_HUGEPAGE); /* no matter if the system has none */
+	return p;
+}
+
+void nx_pages_free(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+#endif
 
 char *nx_strdup(const char *s)
 {

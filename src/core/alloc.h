@@ -18,6 +18,16 @@ void *nx_realloc(void *p, size_t n, size_t size);
  * Free with free(). */
 void *nx_try_alloc(size_t n, size_t size) __attribute__((malloc));
 
+/*
+ * bytes > 0 of zeroed whole pages straight from the system, huge ones (2 MiB) where it has them,
+ * or NULL: for what is many megabytes large, like weights.  Its pages cost a hundredth of the
+ * faults, and go back to the system at once, which the heap does not promise.  Free with the
+ * same size.
+ */
+void *nx_pages_alloc(size_t bytes) __attribute__((malloc));
+void nx_pages_free(void *p, size_t bytes);
+#define NX_PAGES_MIN ((size_t)1 << 20) /* from here on it pays */
+
 /* A copy of the string (never NULL), or of its first n bytes, NUL-terminated. */
 char *nx_strdup(const char *s);
 char *nx_strndup(const char *s, size_t n);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,74 @@ int nx_fs_read(const char *path, size_t cap, struct nx_buf *out, struct nx_err *
 	int rc = read_all(fd, path, cap, out, err);
 	close(fd);
 	return rc;
+}
+
+/* Up to b->pages bytes; a file that has become shorter is shorter. */
+static int read_pages(int fd, const char *path, struct nx_fs_bytes *b, struct nx_err *err)
+{
+	while (b->len < b->pages) {
+		ssize_t n = read(fd, (char *)b->owned + b->len, b->pages - b->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return nx_err_set(
+				err, NX_EIO, "cannot read '%s': %s", path, strerror(errno));
+		if (n == 0)
+			break;
+		b->len += (size_t)n;
+	}
+	b->data = b->owned;
+	return 0;
+}
+
+static int read_large(int fd, const char *path, size_t size, size_t cap, struct nx_fs_bytes *b,
+	struct nx_err *err)
+{
+	if (size > cap)
+		return nx_err_set(err, NX_EDATA, "'%s' is larger than %zu bytes", path, cap);
+	b->owned = nx_pages_alloc(size);
+	if (!b->owned)
+		return nx_err_set(err, NX_EOS, "no memory for the %zu bytes of '%s'", size, path);
+	b->pages = size;
+	int rc = read_pages(fd, path, b, err);
+	if (rc)
+		nx_fs_bytes_release(b);
+	return rc;
+}
+
+int nx_fs_read_bytes(const char *path, size_t cap, struct nx_fs_bytes *out, struct nx_err *err)
+{
+	struct nx_buf text = NX_BUF_INIT;
+	struct stat st;
+	int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	*out = (struct nx_fs_bytes){ 0 };
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		(uintmax_t)st.st_size >= NX_PAGES_MIN && (uintmax_t)st.st_size <= SIZE_MAX) {
+		rc = read_large(fd, path, (size_t)st.st_size, cap, out, err);
+	} else if (fd >= 0) {
+		rc = read_all(fd, path, cap, &text, err);
+	} else {
+		rc = nx_fs_read(path, cap, &text, err);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc)
+		nx_buf_release(&text);
+	if (rc || out->data)
+		return rc;
+	out->len = text.len;
+	out->data = out->owned = nx_buf_take(&text);
+	return 0;
+}
+
+void nx_fs_bytes_release(struct nx_fs_bytes *b)
+{
+	if (b->pages)
+		nx_pages_free(b->owned, b->pages);
+	else
+		free(b->owned);
+	*b = (struct nx_fs_bytes){ 0 };
 }
 
 static int write_all(int fd, const char *data, size_t len)

@@ -12,6 +12,20 @@
  * error (NX_EDATA), a missing or unreadable file NX_ENOINPUT. */
 int nx_fs_read(const char *path, size_t cap, struct nx_buf *out, struct nx_err *err);
 
+/* A file that was read whole.  Not mapped: a file that is cut while it is mapped kills whoever
+ * reads on, and models are copied over while servers run. */
+struct nx_fs_bytes {
+	const void *data; /* never NULL after a read */
+	size_t len;
+	void *owned;
+	size_t pages; /* bytes of nx_pages_alloc(); 0: 'owned' is of the heap */
+};
+
+/* As nx_fs_read, but large files go into memory of just their size, which goes back to the
+ * system when released. */
+int nx_fs_read_bytes(const char *path, size_t cap, struct nx_fs_bytes *out, struct nx_err *err);
+void nx_fs_bytes_release(struct nx_fs_bytes *b);
+
 /* Writes 'len' bytes to 'path' ("-" is standard output) by temporary file, fsync and rename, so
  * that a reader sees the old file or the new one.  NX_ECREATE or NX_EIO. */
 int nx_fs_write(const char *path, const void *data, size_t len, struct nx_err *err);

@@ -144,6 +144,7 @@ static void clone_attr(struct nx_attr *to, const struct nx_attr *from)
 	to->s = from->s ? nx_strdup(from->s) : NULL;
 	to->ints = from->ints ? copy_bytes(from->ints, from->n, sizeof *from->ints) : NULL;
 	to->floats = from->floats ? copy_bytes(from->floats, from->n, sizeof *from->floats) : NULL;
+	to->tensor.pages = false;
 	if (from->tensor.data)
 		to->tensor.data = copy_bytes(from->tensor.data, from->tensor.bytes, 1);
 }

@@ -61,6 +61,7 @@ struct nx_tensor {
 	struct nx_shape shape;
 	void *data;
 	size_t bytes;
+	bool pages; /* data is of nx_pages_alloc(), else of the heap */
 };
 
 /* Allocates zeroed data for dtype and closed shape; more than NX_TENSOR_CAP bytes is NX_EDATA. */

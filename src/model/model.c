@@ -9,11 +9,13 @@
 #include "core/text.h"
 
 #include <libgen.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_CAP ((size_t)2 << 30)
+#define FILE_CAP   ((size_t)2 << 30)
+#define HASH_ALONE ((size_t)1 << 20) /* bytes worth a thread */
 
 static const char *const suffixes[] = { ".onnx", ".tar.zst", ".tar.gz", ".tar", ".tgz", ".zip" };
 
@@ -146,16 +148,48 @@ static int check_one_row(struct nx_model *m, struct nx_err *err)
 	return rc;
 }
 
+/* The digest of a large file takes as long as all the rest, so a thread of its own makes it. */
+struct hashing {
+	pthread_t thread;
+	bool started;
+	const void *data;
+	size_t len;
+	char *out;
+};
+
+static void *hash(void *arg)
+{
+	const struct hashing *h = arg;
+
+	nx_digest_of(h->data, h->len, h->out);
+	return NULL;
+}
+
+static void hash_start(struct hashing *h, const void *data, size_t len, char *out)
+{
+	*h = (struct hashing){ .data = data, .len = len, .out = out };
+	h->started = len >= HASH_ALONE && pthread_create(&h->thread, NULL, hash, h) == 0;
+}
+
+static void hash_finish(struct hashing *h)
+{
+	if (h->started)
+		pthread_join(h->thread, NULL);
+	else
+		hash(h);
+}
+
 static int load_onnx(struct nx_model *m, const void *data, size_t len, struct nx_err *err)
 {
-	int rc = nx_onnx_load(data, len, &m->graph, err);
+	struct hashing hashing;
 
+	hash_start(&hashing, data, len, m->digest);
+	int rc = nx_onnx_load(data, len, &m->graph, err);
 	if (rc == 0)
 		rc = agree_on_size(m, err);
 	if (rc == 0)
 		rc = check_one_row(m, err);
-	if (rc == 0)
-		nx_digest_of(data, len, m->digest);
+	hash_finish(&hashing);
 	return rc;
 }
 
@@ -203,37 +237,37 @@ int nx_model_load_bytes(
 
 int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err)
 {
-	struct nx_buf data = NX_BUF_INIT;
-	int rc = nx_fs_read(path, FILE_CAP, &data, err);
+	struct nx_fs_bytes data;
+	int rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
 
 	*out = NULL;
 	if (rc == 0)
-		rc = nx_model_load_bytes(data.data ? data.data : "", data.len, path, out, err);
-	nx_buf_release(&data);
+		rc = nx_model_load_bytes(data.data, data.len, path, out, err);
+	nx_fs_bytes_release(&data);
 	return rc;
 }
 
 int nx_graph_load(const char *path, struct nx_graph **out, struct nx_err *err)
 {
-	struct nx_buf data = NX_BUF_INIT;
-	int rc = nx_fs_read(path, FILE_CAP, &data, err);
+	struct nx_fs_bytes data;
+	int rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
 
 	*out = NULL;
-	if (rc == 0 && nx_onnx_load(data.data ? data.data : "", data.len, out, err))
+	if (rc == 0 && nx_onnx_load(data.data, data.len, out, err))
 		rc = nx_err_wrap(err, "%s", path);
-	nx_buf_release(&data);
+	nx_fs_bytes_release(&data);
 	return rc;
 }
 
 int nx_tensor_load(const char *path, struct nx_tensor *out, struct nx_err *err)
 {
-	struct nx_buf data = NX_BUF_INIT;
-	int rc = nx_fs_read(path, FILE_CAP, &data, err);
+	struct nx_fs_bytes data;
+	int rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
 
 	*out = (struct nx_tensor){ 0 };
-	if (rc == 0 && nx_tensor_load_bytes(data.data ? data.data : "", data.len, out, err))
+	if (rc == 0 && nx_tensor_load_bytes(data.data, data.len, out, err))
 		rc = nx_err_wrap(err, "%s", path);
-	nx_buf_release(&data);
+	nx_fs_bytes_release(&data);
 	return rc;
 }
 

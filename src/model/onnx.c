@@ -205,27 +205,27 @@ static int read_nodes(struct reader *r, struct nx_err *err)
 	return rc;
 }
 
-/* Constant nodes become constants: tensor, or one of the short forms of opset 12. */
-static int constant_of(const struct nx_node *n, struct nx_tensor *t, struct nx_err *err)
+/* Constant nodes become constants: tensor (taken from the node, which goes), or one of the short
+ * forms of opset 12. */
+static int constant_of(struct nx_node *n, struct nx_tensor *t, struct nx_err *err)
 {
-	const struct nx_attr *a = n->n_attrs == 1 ? &n->attrs[0] : NULL;
+	struct nx_attr *a = n->n_attrs == 1 ? &n->attrs[0] : NULL;
 	bool is_int = a && (a->kind == NX_ATTR_INT || a->kind == NX_ATTR_INTS);
 	bool list = a && (a->kind == NX_ATTR_INTS || a->kind == NX_ATTR_FLOATS);
 
 	if (!a || a->kind == NX_ATTR_STRING || a->kind == NX_ATTR_OTHER)
 		return nx_err_set(
 			err, NX_EUNSUPP, "node '%.120s' (Constant): no tensor of numbers", n->name);
+	if (a->kind == NX_ATTR_TENSOR) {
+		*t = a->tensor;
+		a->tensor = (struct nx_tensor){ 0 };
+		return 0;
+	}
 	struct nx_shape s = { list ? 1 : 0, { list ? (int64_t)a->n : 0 } };
-	bool tensor = a->kind == NX_ATTR_TENSOR;
-	int rc = nx_tensor_init(t,
-		tensor   ? a->tensor.dtype
-		: is_int ? NX_I64
-			 : NX_F32,
-		tensor ? &a->tensor.shape : &s, err);
+	int rc = nx_tensor_init(t, is_int ? NX_I64 : NX_F32, &s, err);
 	if (rc)
 		return rc;
-	const void *from = tensor   ? a->tensor.data
-			   : list   ? (is_int ? (void *)a->ints : a->floats)
+	const void *from = list     ? (is_int ? (void *)a->ints : a->floats)
 			   : is_int ? (const void *)&a->i
 				    : (const void *)&a->f;
 	if (t->bytes)

@@ -99,19 +99,25 @@ int nx_tensor_init(
 	if (count < 0 || (uint64_t)count > NX_TENSOR_CAP / size)
 		return nx_err_set(err, NX_EDATA, "a tensor of shape %s is too large",
 			nx_shape_format(shape, text, sizeof text));
-	t->data = nx_try_alloc((size_t)count, size);
+	size_t bytes = (size_t)count * size;
+	bool pages = bytes >= NX_PAGES_MIN;
+	t->data = pages ? nx_pages_alloc(bytes) : nx_try_alloc(bytes, 1);
 	if (!t->data)
 		return nx_err_set(err, NX_EOS, "no memory for a tensor of shape %s",
 			nx_shape_format(shape, text, sizeof text));
 	t->dtype = dtype;
 	t->shape = *shape;
-	t->bytes = (size_t)count * size;
+	t->bytes = bytes;
+	t->pages = pages;
 	return 0;
 }
 
 void nx_tensor_release(struct nx_tensor *t)
 {
-	free(t->data);
+	if (t->pages)
+		nx_pages_free(t->data, t->bytes);
+	else
+		free(t->data);
 	*t = (struct nx_tensor){ 0 };
 }
 

@@ -55,7 +55,7 @@ static void release(const struct nx_graph *g, struct nx_tensor *t)
 {
 	for (size_t i = 0; i < g->n_values; i++)
 		if (!g->values[i].constant)
-			free(t[i].data);
+			nx_tensor_release(&t[i]);
 	free(t);
 }
 
