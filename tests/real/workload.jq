@@ -13,6 +13,7 @@ def session($name; $model; $rate): { session: $name, model: $model, slo_ms: 3000
         session("persons"; "det-light-person"; 2),
         session("digits"; "mnist-cntk"; 20),
         session("things"; "conv-squeezenet-fp32"; 2),
+        session("things-half"; "squeezenet-fp16-winml"; 2),
         session("things-fast"; "conv-mobilenet-v1-0.25-224"; 5)
     ],
     queries: [
