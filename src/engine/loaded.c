@@ -34,7 +34,8 @@ int nx_engine_load(struct nx_engine *e, const struct nx_model *model,
 	if (!model && !e->info.simulated)
 		return nx_err_set(err, NX_EUSAGE, "device '%s' needs a model", e->lib.ops->name);
 	if (model)
-		source = (struct nx_rungs_source){ close_model, model, model->name, model->digest };
+		source = (struct nx_rungs_source){ close_model, model, NULL, model->name,
+			model->digest };
 	if (nx_rungs_new(e, &source, opts, &rungs, err))
 		return model ? nx_err_wrap(err, "model '%s'", model->name) : -err->code;
 

@@ -24,7 +24,8 @@ struct nx_rungs {
 	struct nx_plugin_exec **exec; /* [worker * ladder.n + rung] */
 
 	/* The batch that is running. */
-	struct nx_piece *pieces;
+	struct nx_piece *own; /* room for the pieces of a batch */
+	const struct nx_piece *pieces;
 	size_t n_pieces;
 	const void *const *batch_in;
 	void *const *batch_out;
@@ -142,7 +143,7 @@ static int make_graphs(struct nx_rungs *r, const struct nx_rungs_source *source,
 	}
 	if (source->close(source->arg, 1, &one, err))
 		return -err->code;
-	make_ladder(r, one);
+	make_ladder(r, source->whole ? source->whole : one);
 	r->graph = nx_alloc(r->ladder.n, sizeof *r->graph);
 	r->graph[0] = one;
 	if (describe(one, one->in, one->n_in, &r->in, err) ||
@@ -193,7 +194,7 @@ static int make_scratch(struct nx_rungs *r, struct nx_err *err)
 {
 	size_t top = r->ladder.rows[r->ladder.n - 1];
 
-	r->pieces = nx_alloc(r->max_batch, sizeof *r->pieces);
+	r->own = nx_alloc(r->max_batch, sizeof *r->own);
 	r->piece_in = nx_alloc(r->workers * r->in.n, sizeof *r->piece_in);
 	r->piece_out = nx_alloc(r->workers * r->out.n, sizeof *r->piece_out);
 	if (r->ladder.kind == NX_LADDER_PAD &&
@@ -246,7 +247,7 @@ void nx_rungs_free(struct nx_rungs **pr)
 		nx_graph_free(&r->graph[i]);
 	free(r->exec);
 	free(r->graph);
-	free(r->pieces);
+	free(r->own);
 	free(r->piece_in);
 	free(r->piece_out);
 	io_release(&r->in);
@@ -320,10 +321,33 @@ static void run_share(void *arg, int worker)
 	}
 }
 
+size_t nx_rungs_cut(const struct nx_rungs *r, size_t rows, struct nx_piece *pieces)
+{
+	return nx_ladder_cut(&r->ladder, rows, r->workers, pieces);
+}
+
+size_t nx_rungs_cut_one(const struct nx_rungs *r, size_t rows, struct nx_piece *pieces)
+{
+	return nx_ladder_cut(&r->ladder, rows, 1, pieces);
+}
+
+bool nx_rungs_in_step(const struct nx_rungs *a, const struct nx_rungs *b)
+{
+	return a->ladder.kind == b->ladder.kind && a->ladder.n == b->ladder.n &&
+	       memcmp(a->ladder.rows, b->ladder.rows, a->ladder.n * sizeof *a->ladder.rows) == 0;
+}
+
 int nx_rungs_run(struct nx_rungs *r, size_t rows, const void *const *in, void *const *out,
 	struct nx_err *err)
 {
-	r->n_pieces = nx_ladder_cut(&r->ladder, rows, r->workers, r->pieces);
+	return nx_rungs_run_pieces(r, r->own, nx_rungs_cut(r, rows, r->own), in, out, err);
+}
+
+int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_t n,
+	const void *const *in, void *const *out, struct nx_err *err)
+{
+	r->pieces = pieces;
+	r->n_pieces = n;
 	r->batch_in = in;
 	r->batch_out = out;
 	atomic_store(&r->next, 0);

@@ -8,6 +8,7 @@
 #define NX_ENGINE_RUNGS_H
 
 #include "engine/engine.h"
+#include "engine/ladder.h"
 
 /* Where the graphs of a family come from. */
 struct nx_rungs_source {
@@ -16,6 +17,9 @@ struct nx_rungs_source {
 	 * graph at all, for simulated devices: one FP32 [-1,1] in and out. */
 	int (*close)(const void *arg, int64_t batch, struct nx_graph **graph, struct nx_err *err);
 	const void *arg;
+	/* Decides, if not NULL, on the sizes of pieces instead of the family's own graph of one
+	 * row: a part of a model is cut like the model. */
+	const struct nx_graph *whole;
 	const char *model, *digest; /* passed on to the plugin; may be NULL */
 };
 
@@ -35,6 +39,16 @@ size_t nx_rungs_outputs(const struct nx_rungs *r, const struct nx_io **io);
  * engine's 'running' lock. */
 int nx_rungs_run(struct nx_rungs *r, size_t rows, const void *const *in, void *const *out,
 	struct nx_err *err);
+
+/* The two halves of it: how a batch is cut, for which 'pieces' has room for 'rows'; and running
+ * pieces, whose rows count from in[] and out[], by the same rule of locking. */
+size_t nx_rungs_cut(const struct nx_rungs *r, size_t rows, struct nx_piece *pieces);
+/* The same for one worker, however many there are. */
+size_t nx_rungs_cut_one(const struct nx_rungs *r, size_t rows, struct nx_piece *pieces);
+/* Whether b can run whatever pieces a is cut into. */
+bool nx_rungs_in_step(const struct nx_rungs *a, const struct nx_rungs *b);
+int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_t n,
+	const void *const *in, void *const *out, struct nx_err *err);
 
 void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem);
 /* What they compute in. */

@@ -47,9 +47,24 @@ static bool is_pointwise(const struct nx_node *n)
 	       is(n, "QuantizeLinear") || is(n, "DequantizeLinear");
 }
 
-/* What devices fuse into the node behind it. */
-static bool is_prelude(const struct nx_node *n)
+/* Whether the rows of a value have more than one dimension, and so a layout. */
+static bool has_layout(const struct nx_shape *s)
 {
+	int n = 0;
+
+	for (int i = 1; i < s->rank; i++)
+		n += s->dim[i] > 1;
+	return n > 1;
+}
+
+/* What devices fuse into the node behind it: padding, and what takes a feature map for a vector,
+ * which a multiplication can do itself in whatever layout the map is. */
+static bool is_prelude(const struct nx_graph *g, const struct nx_node *n)
+{
+	const struct nx_op *op = nx_op_find(n->domain, n->op);
+
+	if (op && op->rows == NX_ROWS_RESHAPE && n->n_in && n->in[0] != NX_NO_VALUE)
+		return has_layout(&g->values[n->in[0]].shape);
 	return is(n, "Pad") || is(n, "DequantizeLinear");
 }
 
@@ -259,7 +274,7 @@ static void find_cuts(struct scan *s, const struct nx_graph *two, struct nx_cuts
 		digest_node(s, n);
 		weigh(s, n, v);
 		s->substance += !is_pointwise(n);
-		if (s->live == 1 && v != NX_NO_VALUE && s->substance && !is_prelude(n) &&
+		if (s->live == 1 && v != NX_NO_VALUE && s->substance && !is_prelude(s->g, n) &&
 			stacks(s->g, two, v))
 			add_cut(s, cuts, n, v);
 	}

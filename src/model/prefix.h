@@ -37,7 +37,8 @@ struct nx_cuts {
  *  - that stack their rows on another axis than the first;
  *  - from which only pointwise work (activations, normalisation, residual sums) leads to the next
  *    one: devices fuse that into the convolution before it, a cut would tear them apart;
- *  - behind a Pad or DequantizeLinear, which belong to what follows for the same reason;
+ *  - behind a Pad, a DequantizeLinear or what flattens a feature map, which belong to what
+ *    follows for the same reason;
  *  - before the first node that is not pointwise: there is nothing to share.
  * The last one may be the output itself: the suffix is then empty.  Errors are those of
  * specializing for one row.
@@ -55,5 +56,11 @@ const struct nx_cut *nx_cuts_find(const struct nx_cuts *cuts, const char *digest
  */
 int nx_graph_cut(const struct nx_graph *g, int value, struct nx_graph **trunk,
 	struct nx_graph **suffix, struct nx_err *err);
+
+/* Has the one output of a trunk, or the one input of a suffix, pass with its channels last: most
+ * devices keep feature maps so, and need not turn them at the cut.  For FP32 feature maps (of rank
+ * 3 to 5) of a closed graph; anything else stays. */
+void nx_graph_turn_output(struct nx_graph *trunk);
+void nx_graph_turn_input(struct nx_graph *suffix);
 
 #endif
