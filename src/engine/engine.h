@@ -48,7 +48,7 @@ struct nx_load_opts {
 };
 
 /* Loads a model: compiles its executables (all before returning, so that a run allocates
- * nothing).  'model' must outlive it.  For the sim device 'model' may be NULL: one input "input"
+ * nothing).  Nothing of 'model' is needed afterwards.  For the sim device 'model' may be NULL: one input "input"
  * FP32 [-1,1] and one output "output" FP32 [-1,1]. */
 int nx_engine_load(struct nx_engine *e, const struct nx_model *model,
 	const struct nx_load_opts *opts, struct nx_loaded **out, struct nx_err *err);
@@ -79,6 +79,9 @@ int nx_engine_run_graph(struct nx_engine *e, const struct nx_graph *g, const cha
 struct nx_loaded_memory {
 	uint64_t weights_bytes;
 	uint64_t activations_bytes; /* per row of a batch, at most */
+	/* Weights and the working memory of all workers: what stays while it is loaded, but for
+	 * what other models of the device share. */
+	uint64_t total_bytes;
 };
 void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem);
 /* What the model is computed in: what was asked for, or what the device chose for it. */

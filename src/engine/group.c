@@ -406,6 +406,7 @@ void nx_group_memory(const struct nx_group *g, struct nx_loaded_memory *mem)
 	const struct nx_io *io;
 
 	nx_rungs_memory(g->trunk, mem);
+	uint64_t widest = mem->total_bytes - mem->weights_bytes;
 	for (size_t i = 0; i < nx_rungs_outputs(g->trunk, &io); i++)
 		mem->activations_bytes += io[i].row_bytes;
 	for (size_t i = 0; i < g->n; i++) {
@@ -415,7 +416,11 @@ void nx_group_memory(const struct nx_group *g, struct nx_loaded_memory *mem)
 		nx_rungs_memory(g->member[i].suffix, &m);
 		mem->weights_bytes += m.weights_bytes;
 		mem->activations_bytes += m.activations_bytes;
+		/* One piece of memory a worker serves trunk and suffixes. */
+		uint64_t working = m.total_bytes - m.weights_bytes;
+		widest = working > widest ? working : widest;
 	}
+	mem->total_bytes = mem->weights_bytes + widest;
 }
 
 double nx_group_load_ms(const struct nx_group *g)

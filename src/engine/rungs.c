@@ -20,7 +20,7 @@ struct nx_rungs {
 	size_t max_batch, workers;
 	struct io_list in, out;
 	struct nx_ladder ladder;
-	struct nx_graph **graph;      /* of each rung; they outlive the executables */
+	struct nx_graph **graph;      /* of each rung, until they are compiled */
 	struct nx_plugin_exec **exec; /* [worker * ladder.n + rung] */
 
 	/* The batch that is running. */
@@ -156,7 +156,7 @@ static int compile_all(struct nx_rungs *r, const struct nx_rungs_source *source,
 	const struct nx_load_opts *opts, struct nx_err *err)
 {
 	struct nx_engine *e = r->engine;
-	const struct nx_compile_opts copts = {
+	struct nx_compile_opts copts = {
 		.size = sizeof copts,
 		.precision = opts->precision,
 		.model = source->model,
@@ -171,11 +171,20 @@ static int compile_all(struct nx_rungs *r, const struct nx_rungs_source *source,
 	for (size_t i = 0; i < r->workers * r->ladder.n && rc == 0; i++) {
 		size_t rung = i % r->ladder.n;
 		const struct nx_graph *g = r->graph[e->info.simulated ? 0 : rung];
+		copts.worker = (int)(i / r->ladder.n);
 		rc = e->lib.ops->compile(
 			e->dev, g, (int64_t)r->ladder.rows[rung], &copts, &r->exec[i], err);
 	}
 	pthread_mutex_unlock(&e->compiling);
 	return rc;
+}
+
+static void free_graphs(struct nx_rungs *r)
+{
+	for (size_t i = 0; r->graph && i < r->ladder.n; i++)
+		nx_graph_free(&r->graph[i]);
+	free(r->graph);
+	r->graph = NULL;
 }
 
 static int make_stage(struct io_list *list, size_t rows, struct nx_err *err)
@@ -218,6 +227,7 @@ int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
 		nx_rungs_free(&r);
 		return -err->code;
 	}
+	free_graphs(r);
 	*out = r;
 	return 0;
 }
@@ -243,10 +253,8 @@ void nx_rungs_free(struct nx_rungs **pr)
 		if (r->exec[i])
 			r->engine->lib.ops->exec_free(&r->exec[i]);
 	pthread_mutex_unlock(&r->engine->compiling);
-	for (size_t i = 0; r->graph && i < r->ladder.n; i++)
-		nx_graph_free(&r->graph[i]);
+	free_graphs(r);
 	free(r->exec);
-	free(r->graph);
 	free(r->own);
 	free(r->piece_in);
 	free(r->piece_out);
@@ -362,17 +370,21 @@ int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_
 
 void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem)
 {
+	const struct nx_plugin_exec *const *exec =
+		(const struct nx_plugin_exec *const *)r->exec;
+	struct nx_plugin_memory m;
+
 	memset(mem, 0, sizeof *mem);
 	for (size_t i = 0; i < r->ladder.n; i++) {
-		struct nx_plugin_memory m;
-		r->engine->lib.ops->memory(r->exec[i], &m);
+		r->engine->lib.ops->memory(exec + i, 1, &m);
 		uint64_t rows = r->ladder.rows[i];
 		uint64_t per_row = (m.activations_bytes + rows - 1) / rows;
 		if (per_row > mem->activations_bytes)
 			mem->activations_bytes = per_row;
-		if (m.weights_bytes > mem->weights_bytes)
-			mem->weights_bytes = m.weights_bytes;
 	}
+	r->engine->lib.ops->memory(exec, r->workers * r->ladder.n, &m);
+	mem->weights_bytes = m.weights_bytes;
+	mem->total_bytes = m.weights_bytes + m.activations_bytes;
 }
 
 void nx_rungs_steps(const struct nx_rungs *r, nx_plugin_step_fn *fn, void *arg)

@@ -52,12 +52,9 @@ void nx_graph_share_constant(struct nx_graph *g, int value, struct nx_tensor *co
 	adopt_constant(g, value, nx_const_ref(constant));
 }
 
-struct nx_node *nx_graph_add_node(
-	struct nx_graph *g, const char *op, const char *name, size_t n_in, size_t n_out)
+static void node_init(
+	struct nx_node *n, const char *op, const char *name, size_t n_in, size_t n_out)
 {
-	g->nodes = grow(g->nodes, g->n_nodes, sizeof *g->nodes);
-	struct nx_node *n = &g->nodes[g->n_nodes++];
-
 	*n = (struct nx_node){ .op = nx_strdup(op),
 		.domain = nx_strdup(""),
 		.name = nx_strdup(name),
@@ -65,6 +62,15 @@ struct nx_node *nx_graph_add_node(
 		.n_out = n_out,
 		.in = nx_alloc(n_in, sizeof *n->in),
 		.out = nx_alloc(n_out, sizeof *n->out) };
+}
+
+struct nx_node *nx_graph_add_node(
+	struct nx_graph *g, const char *op, const char *name, size_t n_in, size_t n_out)
+{
+	g->nodes = grow(g->nodes, g->n_nodes, sizeof *g->nodes);
+	struct nx_node *n = &g->nodes[g->n_nodes++];
+
+	node_init(n, op, name, n_in, n_out);
 	return n;
 }
 
@@ -149,6 +155,36 @@ static void clone_attr(struct nx_attr *to, const struct nx_attr *from)
 		to->tensor.data = copy_bytes(from->tensor.data, from->tensor.bytes, 1);
 }
 
+/* Fills a node that has only its operator, name and numbers of inputs and outputs. */
+static void copy_node(struct nx_node *to, const struct nx_node *from)
+{
+	free(to->domain);
+	to->domain = nx_strdup(from->domain);
+	memcpy(to->in, from->in, from->n_in * sizeof *from->in);
+	memcpy(to->out, from->out, from->n_out * sizeof *from->out);
+	to->attrs = nx_alloc(from->n_attrs, sizeof *to->attrs);
+	to->n_attrs = from->n_attrs;
+	for (size_t k = 0; k < from->n_attrs; k++)
+		clone_attr(&to->attrs[k], &from->attrs[k]);
+}
+
+struct nx_node *nx_node_dup(const struct nx_node *n)
+{
+	struct nx_node *c = nx_alloc(1, sizeof *c);
+
+	node_init(c, n->op, n->name, n->n_in, n->n_out);
+	copy_node(c, n);
+	return c;
+}
+
+void nx_node_free(struct nx_node **n)
+{
+	if (*n)
+		nx_node_release(*n);
+	free(*n);
+	*n = NULL;
+}
+
 struct nx_graph *nx_graph_clone(const struct nx_graph *g)
 {
 	struct nx_graph *c = nx_graph_new(g->name);
@@ -164,16 +200,8 @@ struct nx_graph *nx_graph_clone(const struct nx_graph *g)
 	}
 	for (size_t i = 0; i < g->n_nodes; i++) {
 		const struct nx_node *from = &g->nodes[i];
-		struct nx_node *to =
-			nx_graph_add_node(c, from->op, from->name, from->n_in, from->n_out);
-		free(to->domain);
-		to->domain = nx_strdup(from->domain);
-		memcpy(to->in, from->in, from->n_in * sizeof *from->in);
-		memcpy(to->out, from->out, from->n_out * sizeof *from->out);
-		to->attrs = nx_alloc(from->n_attrs, sizeof *to->attrs);
-		to->n_attrs = from->n_attrs;
-		for (size_t k = 0; k < from->n_attrs; k++)
-			clone_attr(&to->attrs[k], &from->attrs[k]);
+		copy_node(
+			nx_graph_add_node(c, from->op, from->name, from->n_in, from->n_out), from);
 	}
 	for (size_t i = 0; i < g->n_in; i++)
 		nx_graph_add_io(&c->in, &c->n_in, g->in[i]);

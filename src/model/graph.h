@@ -139,6 +139,10 @@ struct nx_graph {
 
 void nx_graph_free(struct nx_graph **g);
 
+/* A copy that needs no graph, for who evaluates the node when its graph is gone. */
+struct nx_node *nx_node_dup(const struct nx_node *n);
+void nx_node_free(struct nx_node **n);
+
 /* Attributes by name; the default where absent (or of another kind). */
 const struct nx_attr *nx_node_attr(const struct nx_node *n, const char *name);
 int64_t nx_node_int(const struct nx_node *n, const char *name, int64_t dflt);

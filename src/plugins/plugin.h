@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NX_PLUGIN_ABI    1u
+#define NX_PLUGIN_ABI    2u
 #define NX_PLUGIN_SYMBOL "nx_plugin_entry"
 
 struct nx_plugin_device; /* an open device; one thread at a time may compile on it */
@@ -50,15 +50,18 @@ struct nx_host {
 struct nx_compile_opts {
 	size_t size;
 	const char *precision; /* NULL: the device's default */
-	const char *model;     /* name, for messages and caches */
+	/* Below the device's 'threads'.  Executables of one worker never run at the same time, so
+	 * that a plugin may let them share memory. */
+	int worker;
+	const char *model; /* name, for messages and caches */
 	const char *digest;
 	const double *cost_ms; /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */
 	size_t n_cost;
 };
 
 struct nx_plugin_memory {
-	uint64_t weights_bytes;     /* held once per model, however many executables */
-	uint64_t activations_bytes; /* of this executable */
+	uint64_t weights_bytes;     /* packed weights, and constants that are read as they are */
+	uint64_t activations_bytes; /* working memory: one piece a worker */
 };
 
 /* A step of an executable. */
@@ -86,10 +89,11 @@ struct nx_plugin {
 		struct nx_device_info *info, struct nx_err *err);
 	void (*close)(struct nx_plugin_device **dev);
 
-	/* Compiles a closed graph (nx_graph_specialize), which must outlive the executable: steps
-	 * point into its nodes and constants.  Executables of one model on one device share packed
-	 * weights (found by the constants' addresses).  NX_EUNSUPP names all operators that cannot
-	 * run.  Only simulated devices accept graph == NULL. */
+	/* Compiles a closed graph (nx_graph_specialize), which may be freed as soon as this has
+	 * returned: the executable copies the nodes and holds the constants (nx_const_ref) that it
+	 * still needs.  Executables on one device share packed weights, also those of different
+	 * models (found by the constants' contents, nx_const_id).  NX_EUNSUPP names all operators
+	 * that cannot run.  Only simulated devices accept graph == NULL. */
 	int (*compile)(struct nx_plugin_device *dev, const struct nx_graph *graph, int64_t batch,
 		const struct nx_compile_opts *opts, struct nx_plugin_exec **exec,
 		struct nx_err *err);
@@ -99,7 +103,9 @@ struct nx_plugin {
 	 * major, of the graph's input and output shapes, in graph order. */
 	int (*run)(struct nx_plugin_exec *exec, const void *const *in, void *const *out,
 		struct nx_err *err);
-	void (*memory)(const struct nx_plugin_exec *exec, struct nx_plugin_memory *mem);
+	/* What n executables of one device hold together, each shared part once. */
+	void (*memory)(
+		const struct nx_plugin_exec *const *exec, size_t n, struct nx_plugin_memory *mem);
 
 	/* Rows a piece of this model should have at most on a device with micro_batch > 0, from
 	 * its graph of one row; NULL: the device's micro_batch. */

@@ -9,6 +9,7 @@
 #include "model/ops.h"
 #include "plugins/args.h"
 #include "plugins/cpu/build.h"
+#include "plugins/cpu/lane.h"
 #include "plugins/cpu/precision.h"
 
 #include <sched.h>
@@ -114,6 +115,9 @@ static void cpu_close(struct nx_plugin_device **pdev)
 		dnnl_stream_destroy(dev->stream);
 	if (dev->engine)
 		dnnl_engine_destroy(dev->engine);
+	for (int i = 0; i < dev->n_lanes; i++)
+		cpu_lane_release(&dev->lane[i]);
+	free(dev->lane);
 	free(dev->weights);
 	free(dev);
 	*pdev = NULL;
@@ -131,6 +135,10 @@ static int cpu_open(const struct nx_host *host, const char *args, struct nx_plug
 
 	struct nx_plugin_device *dev = nx_alloc(1, sizeof *dev);
 	dev->off = off;
+	dev->n_lanes = info->threads;
+	dev->lane = nx_alloc((size_t)dev->n_lanes, sizeof *dev->lane);
+	for (int i = 0; i < dev->n_lanes; i++)
+		cpu_lane_init(&dev->lane[i]);
 	dnnl_status_t st = dnnl_engine_create(&dev->engine, dnnl_cpu, 0);
 	if (st == dnnl_success)
 		st = dnnl_stream_create(&dev->stream, dev->engine, dnnl_stream_default_flags);
@@ -191,7 +199,8 @@ static int cpu_compile(struct nx_plugin_device *dev, const struct nx_graph *grap
 
 	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);
 	e->dev = dev;
-	e->graph = graph;
+	e->opset = graph->opset;
+	e->worker = opts->worker % dev->n_lanes;
 	e->precision = precision;
 	int rc = dnn_check(dnnl_stream_create(&e->stream, dev->engine, dnnl_stream_default_flags),
 		"stream", err);
@@ -209,17 +218,6 @@ static int cpu_run(
 {
 	omp_set_num_threads(1);
 	return cpu_exec_run(e, in, out, err);
-}
-
-static void cpu_memory(const struct nx_plugin_exec *e, struct nx_plugin_memory *mem)
-{
-	mem->activations_bytes = e->arena_bytes + e->scratch_bytes;
-	mem->weights_bytes = 0;
-	for (size_t i = 0; i < e->n_weights; i++)
-		mem->weights_bytes += e->weights[i]->bytes;
-	for (size_t i = 0; i < e->n_bufs; i++)
-		if (e->buf[i].kind == CPU_CONST)
-			mem->weights_bytes += e->buf[i].bytes;
 }
 
 static const char *cpu_precision(const struct nx_plugin_exec *e)
@@ -262,7 +260,7 @@ static const struct nx_plugin plugin = {
 	.compile = cpu_compile,
 	.exec_free = cpu_exec_free,
 	.run = cpu_run,
-	.memory = cpu_memory,
+	.memory = cpu_exec_memory,
 	.micro_batch = cpu_micro_batch,
 	.steps = cpu_exec_steps,
 	.precision = cpu_precision,

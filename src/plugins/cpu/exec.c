@@ -3,6 +3,7 @@
 
 #include "core/alloc.h"
 #include "plugins/cpu/arena.h"
+#include "plugins/cpu/lane.h"
 #include "plugins/cpu/weights.h"
 
 #include <limits.h>
@@ -22,6 +23,14 @@ int cpu_buf_new(struct nx_plugin_exec *e, enum cpu_buf_kind kind, size_t bytes)
 	return (int)e->n_bufs++;
 }
 
+int cpu_buf_const(struct nx_plugin_exec *e, struct nx_tensor *constant)
+{
+	int buf = cpu_buf_new(e, CPU_CONST, constant->bytes);
+
+	e->buf[buf].constant = nx_const_ref(constant);
+	return buf;
+}
+
 struct cpu_step *cpu_step_new(
 	struct nx_plugin_exec *e, cpu_step_fn *run, const char *kernel, const struct nx_node *node)
 {
@@ -29,7 +38,7 @@ struct cpu_step *cpu_step_new(
 
 	s->run = run;
 	snprintf(s->kernel, sizeof s->kernel, "%s", kernel);
-	s->node = node;
+	s->node = node ? nx_node_dup(node) : NULL;
 	e->step = nx_grow(e->step, &e->cap_steps, e->n_steps + 1, sizeof(struct cpu_step *));
 	e->step[e->n_steps++] = s;
 	return s;
@@ -123,16 +132,14 @@ void cpu_step_join(struct nx_plugin_exec *e, const struct nx_node *node, size_t 
 	memcpy(s->chunk, chunk, sources * sizeof *s->chunk);
 }
 
-/* Gives an operand its address, now or as a binding. */
+/* Gives an operand what address it has already, or notes that each run brings it one. */
 static void place(struct nx_plugin_exec *e, struct cpu_operand *op)
 {
 	const struct cpu_buf *b = &e->buf[op->buf];
 
-	if (b->kind == CPU_ARENA)
-		op->ptr = e->arena + b->offset;
-	else if (b->kind == CPU_CONST)
-		op->ptr = (void *)(uintptr_t)b->data; /* only ever read */
-	else
+	if (b->kind == CPU_CONST)
+		op->ptr = b->constant->data; /* only ever read */
+	else if (b->kind != CPU_ARENA)
 		e->binding[e->n_bindings++] = (struct cpu_binding){ op, b };
 }
 
@@ -153,12 +160,39 @@ static int bind_step(struct nx_plugin_exec *e, struct cpu_step *s, struct nx_err
 	s->args = nx_alloc(s->n + 1, sizeof *s->args);
 	for (size_t i = 0; i < s->n; i++)
 		s->args[i] = (dnnl_exec_arg_t){ s->op[i].arg, s->op[i].memory };
-	if (s->scratch) {
+	if (s->scratch)
 		s->args[s->n] = (dnnl_exec_arg_t){ DNNL_ARG_SCRATCHPAD, s->scratch };
-		if (st == dnnl_success)
-			st = dnnl_memory_set_data_handle(s->scratch, e->scratch);
-	}
 	return dnn_check(st, "memory", err);
+}
+
+static int set_address(dnnl_memory_t memory, void *p, struct nx_err *err)
+{
+	if (memory && dnnl_memory_set_data_handle(memory, p) != dnnl_success)
+		return nx_err_set(err, NX_ESOFTWARE, "oneDNN refused an address");
+	return 0;
+}
+
+/* The lane's memory has moved (or is new): all that lies in it gets its address there. */
+static int rebase(struct nx_plugin_exec *e, char *base, struct nx_err *err)
+{
+	char *scratch = base + e->need - e->scratch_bytes;
+
+	e->base = NULL;
+	for (size_t i = 0; i < e->n_steps; i++) {
+		struct cpu_step *s = e->step[i];
+		for (size_t k = 0; k < s->n; k++) {
+			struct cpu_operand *op = &s->op[k];
+			if (op->buf < 0 || e->buf[op->buf].kind != CPU_ARENA)
+				continue;
+			op->ptr = base + e->buf[op->buf].offset;
+			if (set_address(op->memory, op->ptr, err))
+				return -err->code;
+		}
+		if (set_address(s->scratch, scratch, err))
+			return -err->code;
+	}
+	e->base = base;
+	return 0;
 }
 
 int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err)
@@ -166,16 +200,33 @@ int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err)
 	size_t operands = 0;
 
 	e->arena_bytes = cpu_arena_plan(e->buf, e->n_bufs);
-	e->arena = nx_try_alloc(e->arena_bytes + 1, 1);
-	e->scratch = nx_try_alloc(e->scratch_bytes + 1, 1);
-	if (!e->arena || !e->scratch)
-		return nx_err_set(err, NX_EOS, "no memory for %zu bytes of activations",
-			e->arena_bytes + e->scratch_bytes);
+	e->need = (e->arena_bytes + 63) / 64 * 64 + e->scratch_bytes;
+	/* A base of NULL means that there is none yet. */
+	e->need = e->need ? e->need : 1;
 	for (size_t i = 0; i < e->n_steps; i++)
 		operands += e->step[i]->n;
 	e->binding = nx_alloc(operands, sizeof *e->binding);
 	for (size_t i = 0; i < e->n_steps; i++)
 		if (bind_step(e, e->step[i], err))
+			return -err->code;
+	return cpu_lane_join(&e->dev->lane[e->worker], e, err);
+}
+
+static int run_steps(
+	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err)
+{
+	if (e->base != e->lane->data && rebase(e, e->lane->data, err))
+		return -err->code;
+	for (size_t i = 0; i < e->n_bindings; i++) {
+		const struct cpu_binding *b = &e->binding[i];
+		/* Inputs are only read; oneDNN has no const for it. */
+		b->op->ptr = b->buf->kind == CPU_INPUT ? (void *)(uintptr_t)in[b->buf->index]
+						       : out[b->buf->index];
+		if (set_address(b->op->memory, b->op->ptr, err))
+			return -err->code;
+	}
+	for (size_t i = 0; i < e->n_steps; i++)
+		if (e->step[i]->run(e->step[i], e, err))
 			return -err->code;
 	return 0;
 }
@@ -183,19 +234,10 @@ int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err)
 int cpu_exec_run(
 	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err)
 {
-	for (size_t i = 0; i < e->n_bindings; i++) {
-		const struct cpu_binding *b = &e->binding[i];
-		/* Inputs are only read; oneDNN has no const for it. */
-		b->op->ptr = b->buf->kind == CPU_INPUT ? (void *)(uintptr_t)in[b->buf->index]
-						       : out[b->buf->index];
-		if (b->op->memory &&
-			dnnl_memory_set_data_handle(b->op->memory, b->op->ptr) != dnnl_success)
-			return nx_err_set(err, NX_ESOFTWARE, "oneDNN refused an address");
-	}
-	for (size_t i = 0; i < e->n_steps; i++)
-		if (e->step[i]->run(e->step[i], e, err))
-			return -err->code;
-	return 0;
+	pthread_mutex_lock(&e->lane->lock);
+	int rc = run_steps(e, in, out, err);
+	pthread_mutex_unlock(&e->lane->lock);
+	return rc;
 }
 
 void cpu_exec_steps(const struct nx_plugin_exec *e, nx_plugin_step_fn *fn, void *arg)
@@ -220,6 +262,7 @@ static void step_free(struct cpu_step *s)
 		dnnl_memory_destroy(s->scratch);
 	if (s->prim)
 		dnnl_primitive_destroy(s->prim);
+	nx_node_free(&s->node);
 	free(s->op);
 	free(s->args);
 	free(s->chunk);
@@ -235,8 +278,12 @@ void cpu_exec_free(struct nx_plugin_exec **pe)
 
 	if (!e)
 		return;
+	if (e->lane)
+		cpu_lane_leave(e->lane, e);
 	for (size_t i = 0; i < e->n_steps; i++)
 		step_free(e->step[i]);
+	for (size_t i = 0; i < e->n_bufs; i++)
+		nx_const_unref(&e->buf[i].constant);
 	for (size_t i = 0; i < e->n_weights; i++)
 		cpu_weights_unref(e->dev, e->weights[i]);
 	if (e->stream)
@@ -245,8 +292,6 @@ void cpu_exec_free(struct nx_plugin_exec **pe)
 	free(e->step);
 	free(e->weights);
 	free(e->binding);
-	free(e->arena);
-	free(e->scratch);
 	free(e);
 	*pe = NULL;
 }

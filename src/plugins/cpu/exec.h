@@ -21,10 +21,10 @@ enum cpu_buf_kind {
 struct cpu_buf {
 	enum cpu_buf_kind kind;
 	size_t bytes;
-	size_t offset;    /* in the arena */
-	size_t index;     /* of the input or output */
-	const void *data; /* of a constant */
-	int first, last;  /* steps that use it; first > last: none */
+	size_t offset;              /* in the arena */
+	size_t index;               /* of the input or output */
+	struct nx_tensor *constant; /* a reference */
+	int first, last;            /* steps that use it; first > last: none */
 };
 
 /* Where a step finds one of its tensors.  buf < 0: 'memory' alone says (packed weights). */
@@ -41,7 +41,7 @@ typedef int cpu_step_fn(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_
 
 struct cpu_step {
 	cpu_step_fn *run;
-	const struct nx_node *node; /* NULL for changes of layout */
+	struct nx_node *node; /* a copy, since the graph goes; NULL for changes of layout */
 	size_t n, cap;
 	struct cpu_operand *op;
 	bool is_dnn;
@@ -61,18 +61,22 @@ struct cpu_step {
 };
 
 struct cpu_weights;
+struct cpu_lane;
 
 struct nx_plugin_exec {
 	struct nx_plugin_device *dev;
-	const struct nx_graph *graph;
+	int64_t opset;
 	enum cpu_precision precision;
 	size_t n_bufs, cap_bufs, n_steps, cap_steps, n_weights, cap_weights;
 	struct cpu_buf *buf;
 	struct cpu_step **step;
 	struct cpu_weights **weights; /* held while the executable lives */
 	dnnl_stream_t stream;
-	char *arena, *scratch;
-	size_t arena_bytes, scratch_bytes;
+	/* The arena, and behind it the scratchpad of the step that runs, are in the worker's lane. */
+	int worker;
+	struct cpu_lane *lane;
+	size_t arena_bytes, scratch_bytes, need;
+	const char *base; /* where the lane's memory was when operands got their addresses */
 	/* Operands whose address is the caller's and changes with every run. */
 	struct cpu_binding {
 		struct cpu_operand *op;
@@ -83,6 +87,8 @@ struct nx_plugin_exec {
 
 /* Index of a new buffer. */
 int cpu_buf_new(struct nx_plugin_exec *e, enum cpu_buf_kind kind, size_t bytes);
+/* Index of a new buffer that is a constant of the graph; holds a reference. */
+int cpu_buf_const(struct nx_plugin_exec *e, struct nx_tensor *constant);
 
 /* Appends an empty step. */
 struct cpu_step *cpu_step_new(
@@ -105,6 +111,9 @@ int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err);
 int cpu_exec_run(
 	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err);
 void cpu_exec_steps(const struct nx_plugin_exec *e, nx_plugin_step_fn *fn, void *arg);
+/* What n executables of a device hold together. */
+void cpu_exec_memory(
+	const struct nx_plugin_exec *const *exec, size_t n, struct nx_plugin_memory *mem);
 void cpu_exec_free(struct nx_plugin_exec **e);
 
 #endif

@@ -10,7 +10,7 @@ static int run_kernel(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_er
 {
 	for (size_t i = 0; i < s->n; i++)
 		s->tensor[i].data = s->op[i].ptr;
-	return nx_op_eval(e->graph->opset, s->node, s->in, s->out, err);
+	return nx_op_eval(e->opset, s->node, s->in, s->out, err);
 }
 
 static void set_tensor(const struct cpu_build *b, struct nx_tensor *t, int value)

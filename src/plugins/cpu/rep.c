@@ -93,14 +93,12 @@ static int make_view(struct cpu_build *b, int value, struct nx_err *err)
 static int materialize(struct cpu_build *b, int value, struct nx_err *err)
 {
 	struct cpu_val *v = &b->val[value];
-	const struct nx_tensor *constant = b->g->values[value].constant;
+	struct nx_tensor *constant = b->g->values[value].constant;
 
 	if (v->n)
 		return 0;
 	if (constant) {
-		int buf = cpu_buf_new(b->e, CPU_CONST, constant->bytes);
-		b->e->buf[buf].data = constant->data;
-		cpu_rep_add(b, value, NULL, buf);
+		cpu_rep_add(b, value, NULL, cpu_buf_const(b->e, constant));
 		return 0;
 	}
 	if (v->view_of == NX_NO_VALUE)

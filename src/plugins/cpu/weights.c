@@ -41,7 +41,10 @@ static void weights_free(struct cpu_weights *w)
 {
 	if (w->memory)
 		dnnl_memory_destroy(w->memory);
-	free(w->data);
+	if (w->bytes >= NX_PAGES_MIN)
+		nx_pages_free(w->data, w->bytes);
+	else
+		free(w->data);
 	free(w);
 }
 
@@ -56,7 +59,7 @@ int cpu_weights_add(struct nx_plugin_exec *e, const struct cpu_key *key,
 	w->md = *md;
 	w->from_md = *from_md;
 	w->bytes = dnnl_memory_desc_get_size(md);
-	w->data = nx_try_alloc(w->bytes, 1);
+	w->data = w->bytes >= NX_PAGES_MIN ? nx_pages_alloc(w->bytes) : nx_try_alloc(w->bytes, 1);
 	if (!w->data) {
 		free(w);
 		return nx_err_set(err, NX_EOS, "no memory for %zu bytes of packed weights",

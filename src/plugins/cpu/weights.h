@@ -11,8 +11,10 @@
 
 struct nx_plugin_device {
 	dnnl_engine_t engine;
-	dnnl_stream_t stream; /* for work at compile time */
-	unsigned off;         /* passes that are switched off: enum nx_fuse_pass, enum cpu_pass */
+	dnnl_stream_t stream;  /* for work at compile time */
+	unsigned off;          /* passes that are switched off: enum nx_fuse_pass, enum cpu_pass */
+	struct cpu_lane *lane; /* of each worker */
+	int n_lanes;
 	size_t n_weights, cap_weights;
 	struct cpu_weights **weights;
 };

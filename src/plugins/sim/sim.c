@@ -235,9 +235,18 @@ static int sim_run(
 	return failed ? nx_err_set(err, NX_EUNAVAIL, "device 'sim': simulated failure") : 0;
 }
 
-static void sim_memory(const struct nx_plugin_exec *e, struct nx_plugin_memory *mem)
+/* One device's memory for all batch sizes: the largest counts. */
+static void sim_memory(
+	const struct nx_plugin_exec *const *exec, size_t n, struct nx_plugin_memory *mem)
 {
-	*mem = e->memory;
+	*mem = (struct nx_plugin_memory){ 0, 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct nx_plugin_memory *m = &exec[i]->memory;
+		if (m->weights_bytes > mem->weights_bytes)
+			mem->weights_bytes = m->weights_bytes;
+		if (m->activations_bytes > mem->activations_bytes)
+			mem->activations_bytes = m->activations_bytes;
+	}
 }
 
 static const struct nx_plugin plugin = {

@@ -268,7 +268,8 @@ START_TEST(memory_is_that_of_one_trunk)
 	nx_group_memory(g, &group);
 	nx_loaded_memory(l, &one);
 	ck_assert_uint_ge(group.weights_bytes, one.weights_bytes + 2 * 256 * 10 * 4);
-	ck_assert_uint_le(group.weights_bytes, one.weights_bytes + 2 * 256 * 10 * 4 + 4096);
+	/* oneDNN may want them packed in one way for one row and in another for many. */
+	ck_assert_uint_le(group.weights_bytes, one.weights_bytes + 2 * 2 * 256 * 10 * 4 + 4096);
 	nx_group_free(&g);
 	nx_loaded_free(&l);
 	nx_engine_close(&e);
