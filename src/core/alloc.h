@@ -26,7 +26,7 @@ void *nx_try_alloc(size_t n, size_t size) __attribute__((malloc));
  */
 void *nx_pages_alloc(size_t bytes) __attribute__((malloc));
 void nx_pages_free(void *p, size_t bytes);
-#define NX_PAGES_MIN ((size_t)1 << 20) /* from here on it pays */
+#define NX_PAGES_MIN ((size_t)1 << 17) /* from here on it pays */
 
 /* A copy of the string (never NULL), or of its first n bytes, NUL-terminated. */
 char *nx_strdup(const char *s);

@@ -76,8 +76,11 @@ static int scale_weights(
 
 	if (scaled) {
 		nx_affine(b->g, l->group, l->channels, scale, scale + l->channels);
-		for (size_t e = 0; e < (size_t)n; e++)
-			scaled[e] = w[e] * l->scale * scale[channel_of(l, e)];
+		for (size_t e = 0; e < (size_t)n; e += l->inner) {
+			float factor = scale[channel_of(l, e)];
+			for (size_t i = e; i < e + l->inner; i++)
+				scaled[i] = w[i] * l->scale * factor;
+		}
 	}
 	free(scale);
 	*out = scaled;
