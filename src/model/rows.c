@@ -180,8 +180,8 @@ static int axes_axis(const struct place *p)
 {
 	const char *op = p->n->op;
 	int r = in_rows(p, 0), rank = in_shape(p, 0)->rank;
-	bool old = p->g->opset < 13;
-	int64_t dflt = strcmp(op, "Split") == 0 ? 0 : strstr(op, "oftmax") && old ? 1 : -1;
+	bool old = p->g->opset < 13, softmax = strstr(op, "max") != NULL; /* or Hardmax */
+	int64_t dflt = strcmp(op, "Split") == 0 ? 0 : softmax && old ? 1 : -1;
 	int axis = normal_axis(nx_node_int(p->n, "axis", dflt), rank);
 	bool touched = false;
 
@@ -191,9 +191,10 @@ static int axes_axis(const struct place *p)
 		touched = slices_backwards(p, r);
 	else if (strcmp(op, "Pad") == 0)
 		touched = pads_axis(p, r);
-	else if (strcmp(op, "Split") == 0 || strcmp(op, "TopK") == 0)
+	else if (strcmp(op, "Split") == 0 || strcmp(op, "TopK") == 0 ||
+		 strcmp(op, "LpNormalization") == 0)
 		touched = r == axis;
-	else if (strstr(op, "oftmax"))
+	else if (softmax)
 		touched = old ? r >= axis : r == axis;
 	else if (strcmp(op, "LayerNormalization") == 0)
 		touched = r >= axis;

@@ -90,5 +90,6 @@ suite() {
 		"$(wc -l <list)" || :
 }
 suite onnx-node node/
+suite onnx-more ''
 suite onnx-pytorch ''
 done_testing

@@ -23,10 +23,19 @@ struct ctx {
 
 #define NAN_OR(T, cond) (a != a ? a : b != b ? b : (cond) ? a : b)
 
-#define REAL_ROW(T, NAME, MOD, POW)                                                       \
+/* Python's remainder has the sign of the divisor, C's (fmod=1) that of the dividend. */
+static double real_mod(double a, double b, bool like_c)
+{
+	double r = fmod(a, b);
+
+	return !like_c && r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+#define REAL_ROW(T, NAME, POW)                                                            \
 	static void NAME(const void *arg, char *const *p, const int64_t *step, int64_t n) \
 	{                                                                                 \
-		switch (((const struct ctx *)arg)->kind) {                                \
+		const struct ctx *c = arg;                                                \
+		switch (c->kind) {                                                        \
 		case NX_B_ADD:                                                            \
 		case NX_B_MEAN:                                                           \
 			EACH(T, a + b);                                                   \
@@ -39,7 +48,7 @@ struct ctx {
 		case NX_B_POW:                                                            \
 			EACH(T, POW(a, b));                                               \
 		case NX_B_MOD:                                                            \
-			EACH(T, MOD(a, b));                                               \
+			EACH(T, real_mod((double)a, (double)b, c->fmod));                 \
 		case NX_B_PRELU:                                                          \
 			EACH(T, a < 0 ? a * b : a);                                       \
 		case NX_B_MIN:                                                            \
@@ -49,7 +58,6 @@ struct ctx {
 		}                                                                         \
 	}
 
-/* Python's remainder has the sign of the divisor, C's (fmod=1) that of the dividend. */
 static int64_t int_mod(int64_t a, int64_t b, bool like_c)
 {
 	if (b == 0 || b == -1)
@@ -93,10 +101,13 @@ static int64_t int_div(int64_t a, int64_t b)
 	}
 
 /* clang-format off */
-REAL_ROW(float, row_f32, fmodf, powf)
-REAL_ROW(double, row_f64, fmod, pow)
+REAL_ROW(float, row_f32, powf)
+REAL_ROW(double, row_f64, pow)
 INT_ROW(int8_t, row_i8)
 INT_ROW(uint8_t, row_u8)
+INT_ROW(int16_t, row_i16)
+INT_ROW(uint16_t, row_u16)
+INT_ROW(uint32_t, row_u32)
 INT_ROW(int32_t, row_i32)
 INT_ROW(int64_t, row_i64)
 /* clang-format on */
@@ -112,6 +123,12 @@ static nx_row_fn *row_of(enum nx_dtype t)
 		return row_i8;
 	case NX_U8:
 		return row_u8;
+	case NX_I16:
+		return row_i16;
+	case NX_U16:
+		return row_u16;
+	case NX_U32:
+		return row_u32;
 	case NX_I32:
 		return row_i32;
 	case NX_I64:

@@ -40,6 +40,10 @@ COMPARE_ROW(float, row_f32)
 COMPARE_ROW(double, row_f64)
 COMPARE_ROW(int8_t, row_i8)
 COMPARE_ROW(uint8_t, row_u8)
+COMPARE_ROW(int16_t, row_i16)
+COMPARE_ROW(uint16_t, row_u16)
+COMPARE_ROW(uint32_t, row_u32)
+COMPARE_ROW(uint64_t, row_u64)
 COMPARE_ROW(int32_t, row_i32)
 COMPARE_ROW(int64_t, row_i64)
 /* clang-format on */
@@ -56,6 +60,14 @@ static nx_row_fn *row_of(enum nx_dtype t)
 	case NX_U8:
 	case NX_BOOL:
 		return row_u8;
+	case NX_I16:
+		return row_i16;
+	case NX_U16:
+		return row_u16;
+	case NX_U32:
+		return row_u32;
+	case NX_U64:
+		return row_u64;
 	case NX_I32:
 		return row_i32;
 	case NX_I64:

@@ -188,3 +188,47 @@ int nx_eval_nonzero(const struct nx_op_call *c, struct nx_err *err)
 	}
 	return 0;
 }
+
+/* The diagonal from which on a triangle is kept. */
+static int trilu_diagonal(const struct nx_op_call *c, int64_t *k, struct nx_err *err)
+{
+	struct nx_ints list;
+	int rc = nx_ops_ints(c, 1, NULL, &list, err);
+
+	if (rc == 0 && (list.n > 1 || c->in[0]->shape.rank < 2))
+		return nx_err_set(err, NX_EDATA, "an input of rank %d and %zu diagonals",
+			c->in[0]->shape.rank, list.n);
+	*k = rc || list.n == 0 ? 0 : list.v[0];
+	if (*k < -NX_ATTR_LIMIT || *k > NX_ATTR_LIMIT)
+		return nx_err_set(err, NX_EDATA, "a diagonal of %lld", (long long)*k);
+	return rc;
+}
+
+int nx_infer_trilu(const struct nx_op_call *c, struct nx_err *err)
+{
+	int64_t k;
+
+	nx_ops_out(c, 0, c->in[0]->dtype, &c->in[0]->shape);
+	return trilu_diagonal(c, &k, err);
+}
+
+int nx_eval_trilu(const struct nx_op_call *c, struct nx_err *err)
+{
+	const struct nx_shape *s = &c->in[0]->shape;
+	bool upper = nx_node_int(c->node, "upper", 1) != 0;
+	size_t size = nx_dtype_size(c->in[0]->dtype);
+	char *y = c->out[0]->data;
+	int64_t k;
+	int rc = trilu_diagonal(c, &k, err);
+
+	if (rc)
+		return rc;
+	int64_t rows = s->dim[s->rank - 2], columns = s->dim[s->rank - 1];
+	memcpy(y, c->in[0]->data, c->in[0]->bytes);
+	for (int64_t i = 0; i < nx_shape_count(s); i++) {
+		int64_t row = i / columns % rows, column = i % columns;
+		if (upper ? column - row < k : column - row > k)
+			memset(y + (size_t)i * size, 0, size);
+	}
+	return 0;
+}

@@ -12,9 +12,16 @@
 /* unary.c: y = f(x), the shape stays */
 enum {
 	NX_U_ABS,
+	NX_U_ACOS,
+	NX_U_ACOSH,
+	NX_U_ASIN,
+	NX_U_ASINH,
+	NX_U_ATAN,
+	NX_U_ATANH,
 	NX_U_CEIL,
 	NX_U_CELU,
 	NX_U_COS,
+	NX_U_COSH,
 	NX_U_ELU,
 	NX_U_ERF,
 	NX_U_EXP,
@@ -31,17 +38,22 @@ enum {
 	NX_U_RELU,
 	NX_U_ROUND,
 	NX_U_SELU,
+	NX_U_SHRINK,
 	NX_U_SIGMOID,
 	NX_U_SIGN,
 	NX_U_SIN,
+	NX_U_SINH,
 	NX_U_SOFTPLUS,
 	NX_U_SOFTSIGN,
 	NX_U_SQRT,
+	NX_U_SWISH,
+	NX_U_TAN,
 	NX_U_TANH,
 	NX_U_THRESHOLDED
 };
 NX_OP_DECLARE(unary);
 NX_OP_DECLARE(not );
+NX_OP_DECLARE(is_special); /* kind: 1 for IsInf, 0 for IsNaN */
 NX_OP_DECLARE(clip);
 NX_OP_DECLARE(identity); /* and Dropout */
 NX_OP_DECLARE(cast);     /* and CastLike */
@@ -77,10 +89,24 @@ NX_OP_DECLARE(compare);
 NX_OP_DECLARE(where);
 
 /* reduce.c */
-enum { NX_R_SUM, NX_R_MEAN, NX_R_MAX, NX_R_MIN, NX_R_PROD, NX_R_L1, NX_R_L2, NX_R_SUM_SQUARE };
+enum {
+	NX_R_SUM,
+	NX_R_MEAN,
+	NX_R_MAX,
+	NX_R_MIN,
+	NX_R_PROD,
+	NX_R_L1,
+	NX_R_L2,
+	NX_R_SUM_SQUARE,
+	NX_R_LOG_SUM, /* this and the next: real types only */
+	NX_R_LOG_SUM_EXP
+};
 NX_OP_DECLARE(reduce);
 NX_OP_DECLARE(argmax);  /* kind: 1 for ArgMax, 0 for ArgMin */
 NX_OP_DECLARE(softmax); /* kind: 1 for LogSoftmax */
+NX_OP_DECLARE(hardmax);
+NX_OP_DECLARE(cumsum);
+NX_OP_DECLARE(lp_normalization);
 
 /* reshape.c: the same elements in the same order */
 NX_OP_DECLARE(reshape);
@@ -88,12 +114,13 @@ NX_OP_DECLARE(flatten);
 NX_OP_DECLARE(squeeze);
 NX_OP_DECLARE(unsqueeze);
 
-/* create.c: tensors out of shapes and attributes */
+/* create.c: tensors out of shapes and attributes, and triangles of matrices */
 NX_OP_DECLARE(shape);
 NX_OP_DECLARE(size);
 NX_OP_DECLARE(constant_of_shape);
 NX_OP_DECLARE(range);
 NX_OP_DECLARE(nonzero);
+NX_OP_DECLARE(trilu);
 
 /* move.c: elements go to other places */
 NX_OP_DECLARE(transpose);
@@ -111,6 +138,13 @@ NX_OP_DECLARE(pad);
 NX_OP_DECLARE(resize); /* and Upsample */
 NX_OP_DECLARE(topk);
 NX_OP_DECLARE(nms);
+
+/* scatter.c */
+NX_OP_DECLARE(gather_elements);
+NX_OP_DECLARE(gather_nd);
+NX_OP_DECLARE(scatter_elements);
+NX_OP_DECLARE(scatter_nd);
+NX_OP_DECLARE(one_hot);
 
 /* quantize.c: integers of 8, 16 and 32 bits with scales and zero points */
 NX_OP_DECLARE(quantize);

@@ -423,7 +423,8 @@ int nx_infer_space_to_depth(const struct nx_op_call *c, struct nx_err *err)
 
 int nx_eval_space_to_depth(const struct nx_op_call *c, struct nx_err *err)
 {
-	static const int perm[6] = { 0, 3, 5, 1, 2, 4 };
+	static const int dcr[6] = { 0, 3, 5, 1, 2, 4 }, crd[6] = { 0, 1, 3, 5, 2, 4 };
+	bool is_crd = strcmp(nx_node_str(c->node, "mode", "DCR"), "CRD") == 0;
 	const int64_t *x = c->in[0]->shape.dim;
 	int64_t b;
 	int rc = block_size(c, &b, err);
@@ -431,6 +432,6 @@ int nx_eval_space_to_depth(const struct nx_op_call *c, struct nx_err *err)
 	if (rc)
 		return rc;
 	const int64_t dims[6] = { x[0], x[1], x[2] / b, b, x[3] / b, b };
-	permute(c->in[0], dims, perm, c->out[0]);
+	permute(c->in[0], dims, is_crd ? crd : dcr, c->out[0]);
 	return 0;
 }

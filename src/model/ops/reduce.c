@@ -31,13 +31,19 @@ int nx_infer_reduce(const struct nx_op_call *c, struct nx_err *err)
 		return rc;
 	for (int i = 0; i < x->rank; i++) {
 		bool gone = mask >> i & 1;
-		if (gone && x->dim[i] == 0)
-			return nx_err_set(err, NX_EDATA, "nothing to reduce");
 		if (!gone || keep)
 			s.dim[s.rank++] = gone ? 1 : x->dim[i];
 	}
 	nx_ops_out(c, 0, c->in[0]->dtype, &s);
 	return 0;
+}
+
+/* log(exp(a) + exp(b)) without overflow. */
+static double log_add(double a, double b)
+{
+	double high = fmax(a, b), low = fmin(a, b);
+
+	return isinf(high) ? high : high + log1p(exp(low - high));
 }
 
 /* Rows either go to one place (step[0] == 0), summed there in a wide type, or to many. */
@@ -56,6 +62,8 @@ int nx_infer_reduce(const struct nx_op_call *c, struct nx_err *err)
 		case NX_R_L2:                                                             \
 		case NX_R_SUM_SQUARE:                                                     \
 			return a + v * v;                                                 \
+		case NX_R_LOG_SUM_EXP:                                                    \
+			return log_add(a, v);                                             \
 		default:                                                                  \
 			return a + v;                                                     \
 		}                                                                         \
@@ -76,17 +84,18 @@ int nx_infer_reduce(const struct nx_op_call *c, struct nx_err *err)
 	static void NAME##_start(int kind, T low, T high, T *y, int64_t n)                \
 	{                                                                                 \
 		for (int64_t i = 0; i < n; i++)                                           \
-			y[i] = kind == NX_R_MAX    ? low                                  \
-			       : kind == NX_R_MIN  ? high                                 \
-			       : kind == NX_R_PROD ? 1                                    \
-						   : 0;                                   \
+			y[i] = kind == NX_R_MAX || kind == NX_R_LOG_SUM_EXP ? low         \
+			       : kind == NX_R_MIN                           ? high        \
+			       : kind == NX_R_PROD                          ? 1           \
+									    : 0;                                   \
 	}                                                                                 \
 	static void NAME##_end(int kind, int64_t per, T *y, int64_t n)                    \
 	{                                                                                 \
 		for (int64_t i = 0; i < n; i++)                                           \
-			y[i] = kind == NX_R_MEAN ? y[i] / (T)per                          \
-			       : kind == NX_R_L2 ? (T)sqrt((double)y[i])                  \
-						 : y[i];                                  \
+			y[i] = kind == NX_R_MEAN      ? y[i] / (T)per                     \
+			       : kind == NX_R_L2      ? (T)sqrt((double)y[i])             \
+			       : kind == NX_R_LOG_SUM ? (T)log((double)y[i])              \
+						      : y[i];                             \
 	}
 
 /* clang-format off */
@@ -135,7 +144,7 @@ REDUCE_ROW(double, double, f64)
 	static void NAME##_end(int kind, int64_t per, T *y, int64_t n)                    \
 	{                                                                                 \
 		for (int64_t i = 0; i < n; i++)                                           \
-			y[i] = (T)(kind == NX_R_MEAN ? y[i] / per                         \
+			y[i] = (T)(kind == NX_R_MEAN ? y[i] / (per ? per : 1)             \
 				   : kind == NX_R_L2 ? (int64_t)sqrt((double)y[i])        \
 						     : y[i]);                             \
 	}
@@ -166,6 +175,9 @@ int nx_eval_reduce(const struct nx_op_call *c, struct nx_err *err)
 
 	if (rc)
 		return rc;
+	if (kind >= NX_R_LOG_SUM && x->dtype != NX_F32 && x->dtype != NX_F64)
+		return nx_err_set(
+			err, NX_EUNSUPP, "no kernel for type %s", nx_dtype_oip_name(x->dtype));
 	memcpy(w.dim, x->shape.dim, sizeof w.dim);
 	for (int i = 0; i < kept.rank; i++)
 		kept.dim[i] = mask >> i & 1 ? 1 : kept.dim[i];
@@ -181,6 +193,7 @@ int nx_eval_reduce(const struct nx_op_call *c, struct nx_err *err)
 	case NX_I64:
 		RUN(int64_t, i64, INT64_MIN, INT64_MAX);
 	case NX_U8:
+	case NX_BOOL:
 		RUN(uint8_t, u8, 0, UINT8_MAX);
 	case NX_I8:
 		RUN(int8_t, i8, INT8_MIN, INT8_MAX);

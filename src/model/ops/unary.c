@@ -23,6 +23,8 @@ static struct params params_of(const struct nx_op_call *c)
 		{ NX_U_HARDSIGMOID, 0.2f, 0.5f, "beta" },
 		{ NX_U_LEAKYRELU, 0.01f, 0, "beta" },
 		{ NX_U_SELU, 1.67326319217681884765625f, 1.05070102214813232421875f, "gamma" },
+		{ NX_U_SHRINK, 0, 0.5f, "lambd" },
+		{ NX_U_SWISH, 1.0f, 0, "beta" },
 		{ NX_U_THRESHOLDED, 1.0f, 0, "beta" },
 	};
 	struct params p = { 0, 0 };
@@ -30,7 +32,8 @@ static struct params params_of(const struct nx_op_call *c)
 	for (size_t i = 0; i < sizeof dflt / sizeof *dflt; i++) {
 		if (dflt[i].kind != c->op->kind)
 			continue;
-		p.alpha = nx_node_float(c->node, "alpha", dflt[i].alpha);
+		p.alpha = nx_node_float(
+			c->node, dflt[i].kind == NX_U_SHRINK ? "bias" : "alpha", dflt[i].alpha);
 		p.beta = nx_node_float(c->node, dflt[i].beta_name, dflt[i].beta);
 	}
 	return p;
@@ -51,12 +54,26 @@ static struct params params_of(const struct nx_op_call *c)
 		switch (kind) {                                                                    \
 		case NX_U_ABS:                                                                     \
 			EACH(T, fabs(v));                                                          \
+		case NX_U_ACOS:                                                                    \
+			EACH(T, acos(v));                                                          \
+		case NX_U_ACOSH:                                                                   \
+			EACH(T, acosh(v));                                                         \
+		case NX_U_ASIN:                                                                    \
+			EACH(T, asin(v));                                                          \
+		case NX_U_ASINH:                                                                   \
+			EACH(T, asinh(v));                                                         \
+		case NX_U_ATAN:                                                                    \
+			EACH(T, atan(v));                                                          \
+		case NX_U_ATANH:                                                                   \
+			EACH(T, atanh(v));                                                         \
 		case NX_U_CEIL:                                                                    \
 			EACH(T, ceil(v));                                                          \
 		case NX_U_CELU:                                                                    \
 			EACH(T, fmax(zero, v) + fmin(zero, a * expm1(v / a)));                     \
 		case NX_U_COS:                                                                     \
 			EACH(T, cos(v));                                                           \
+		case NX_U_COSH:                                                                    \
+			EACH(T, cosh(v));                                                          \
 		case NX_U_ELU:                                                                     \
 			EACH(T, v < 0 ? a * expm1(v) : v);                                         \
 		case NX_U_ERF:                                                                     \
@@ -90,18 +107,26 @@ static struct params params_of(const struct nx_op_call *c)
 			EACH(T, nearbyint(v));                                                     \
 		case NX_U_SELU:                                                                    \
 			EACH(T, v > 0 ? b * v : b * a * expm1(v));                                 \
+		case NX_U_SHRINK:                                                                  \
+			EACH(T, v<-b ? v + a : v> b ? v - a : zero);                               \
 		case NX_U_SIGMOID:                                                                 \
 			EACH(T, one / (one + exp(-v)));                                            \
 		case NX_U_SIGN:                                                                    \
 			EACH(T, (v > 0) - (v < 0));                                                \
 		case NX_U_SIN:                                                                     \
 			EACH(T, sin(v));                                                           \
+		case NX_U_SINH:                                                                    \
+			EACH(T, sinh(v));                                                          \
 		case NX_U_SOFTPLUS:                                                                \
 			EACH(T, v > 0 ? v + log1p(exp(-v)) : log1p(exp(v)));                       \
 		case NX_U_SOFTSIGN:                                                                \
 			EACH(T, v / (one + fabs(v)));                                              \
 		case NX_U_SQRT:                                                                    \
 			EACH(T, sqrt(v));                                                          \
+		case NX_U_SWISH:                                                                   \
+			EACH(T, v / (one + exp(-a * v)));                                          \
+		case NX_U_TAN:                                                                     \
+			EACH(T, tan(v));                                                           \
 		case NX_U_TANH:                                                                    \
 			EACH(T, tanh(v));                                                          \
 		case NX_U_THRESHOLDED:                                                             \
@@ -186,6 +211,28 @@ int nx_eval_not(const struct nx_op_call *c, struct nx_err *err)
 	(void)err;
 	for (size_t i = 0; i < c->in[0]->bytes; i++)
 		y[i] = !x[i];
+	return 0;
+}
+
+int nx_infer_is_special(const struct nx_op_call *c, struct nx_err *err)
+{
+	(void)err;
+	nx_ops_out(c, 0, NX_BOOL, &c->in[0]->shape);
+	return 0;
+}
+
+int nx_eval_is_special(const struct nx_op_call *c, struct nx_err *err)
+{
+	bool inf = c->op->kind == 1;
+	bool above = nx_node_int(c->node, "detect_positive", 1) != 0;
+	bool below = nx_node_int(c->node, "detect_negative", 1) != 0;
+	uint8_t *y = c->out[0]->data;
+
+	(void)err;
+	for (int64_t i = 0; i < nx_shape_count(&c->in[0]->shape); i++) {
+		double v = nx_tensor_real(c->in[0], i);
+		y[i] = inf ? isinf(v) && (v > 0 ? above : below) : isnan(v);
+	}
 	return 0;
 }
 
