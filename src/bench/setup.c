@@ -100,6 +100,8 @@ static int find_model(
 		return 0;
 	int rc = nx_model_load(path, m, err);
 	free(path);
+	if (rc == 0)
+		nx_model_drop_weights(*m);
 	return rc;
 }
 

@@ -38,6 +38,8 @@ void nx_graph_drop_dead(struct nx_graph *g);
 void nx_graph_drop_identity(struct nx_graph *g);
 /* A Sum of two is an Add, which is what fusing looks for. */
 void nx_graph_rename_sums(struct nx_graph *g);
+/* Nodes and constants go; what the inputs and outputs are stays. */
+void nx_graph_strip(struct nx_graph *g);
 /* Half precision is computed in fp32: constants are widened, inputs and outputs keep their type
  * behind a Cast. */
 int nx_graph_widen(struct nx_graph *g, struct nx_err *err);

@@ -134,6 +134,17 @@ void nx_graph_free(struct nx_graph **g)
 	free(x);
 }
 
+void nx_graph_strip(struct nx_graph *g)
+{
+	for (size_t i = 0; i < g->n_nodes; i++)
+		nx_node_release(&g->nodes[i]);
+	free(g->nodes);
+	g->nodes = NULL;
+	g->n_nodes = 0;
+	for (size_t i = 0; i < g->n_values; i++)
+		nx_const_unref(&g->values[i].constant);
+}
+
 static void *copy_bytes(const void *data, size_t n, size_t size)
 {
 	void *p = nx_alloc(n, size);

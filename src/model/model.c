@@ -9,6 +9,7 @@
 #include "core/text.h"
 
 #include <libgen.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +306,13 @@ int nx_model_find(const char *name, const char *dirs, char **path, struct nx_err
 		d += n + (d[n] == ':');
 	}
 	return nx_err_set(err, NX_ENOTFOUND, "model '%.120s' is not in '%.400s'", name, dirs);
+}
+
+void nx_model_drop_weights(struct nx_model *m)
+{
+	nx_graph_strip(m->graph);
+	/* Small weights lay between what stays: without this the heap keeps their pages. */
+	malloc_trim(0);
 }
 
 void nx_model_free(struct nx_model **m)

@@ -44,6 +44,10 @@ char *nx_model_dirs(const char *given, const char *plan);
  * NAME.tar.gz or NAME.zip; a new string in *path, or NX_ENOTFOUND naming the folders. */
 int nx_model_find(const char *name, const char *dirs, char **path, struct nx_err *err);
 
+/* For a model that is loaded on its device, or was read for its description alone: of the graph
+ * only the inputs and outputs stay, and the memory of the weights goes back to the system. */
+void nx_model_drop_weights(struct nx_model *m);
+
 void nx_model_free(struct nx_model **m);
 
 /* Rows-per-request view of input/output i: the shape with a leading -1 for the batch. */

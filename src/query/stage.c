@@ -59,8 +59,10 @@ int stage_init(struct stage *s, struct nx_query *q, const struct nx_plan *plan, 
 	if (rc == 0)
 		rc = nx_model_load(path, &s->model, err);
 	free(path);
-	if (rc == 0)
+	if (rc == 0) {
+		nx_model_drop_weights(s->model);
 		rc = find_input(s, err);
+	}
 	if (rc == 0 && s->plan->select)
 		rc = nx_jq_compile(s->plan->select, &s->select, err);
 	return rc ? nx_err_wrap(err, "stage '%s'", s->plan->stage) : 0;

@@ -51,9 +51,11 @@ static struct nx_oip_io *describe(const struct nx_io *io, size_t n)
 	return out;
 }
 
-/* What the protocol needs to know of a loaded model. */
+/* What the protocol needs to know of a loaded model, which needs its file's weights no more. */
 static int finish_model(struct nx_served_model *m, struct nx_err *err)
 {
+	if (m->model)
+		nx_model_drop_weights(m->model);
 	m->n_in = nx_loaded_inputs(m->loaded, &m->in);
 	m->n_out = nx_loaded_outputs(m->loaded, &m->out);
 	if (m->n_in > NX_OIP_MAX_TENSORS || m->n_out > NX_OIP_MAX_TENSORS)
