@@ -2,6 +2,7 @@
 #include "plugins/cpu/build.h"
 
 #include "core/alloc.h"
+#include "plugins/cpu/codes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -162,12 +163,16 @@ static void start(struct cpu_build *b)
 int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err)
 {
 	struct cpu_build b = {
-		.e = e, .g = g, .type = e->precision == CPU_BF16 ? dnnl_bf16 : dnnl_f32
+		.e = e,
+		.g = g,
+		.type = e->precision == CPU_BF16 ? dnnl_bf16 : dnnl_f32,
+		.integers = e->precision == CPU_INT8,
 	};
 
 	b.val = nx_alloc(g->n_values, sizeof *b.val);
 	nx_fusion_init(&b.fusion, g, e->dev->off);
 	start(&b);
+	cpu_codes_plan(&b);
 	int rc = emit_all(&b, err);
 	for (size_t i = 0; i < g->n_out && rc == 0; i++)
 		rc = emit_output(&b, i, err);

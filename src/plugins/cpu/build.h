@@ -27,18 +27,28 @@ struct cpu_rep {
 	int buf;
 };
 
+/* Codes a value should be made in, if any: type is dnnl_data_type_undef where not. */
+struct cpu_wish {
+	dnnl_data_type_t type;
+	struct cpu_codes codes;
+};
+
 struct cpu_val {
 	int n;
 	struct cpu_rep rep[CPU_REPS_MAX]; /* the first is the one it was made in */
 	int view_of; /* value with the same elements in row-major order, or NX_NO_VALUE */
 	bool shown;  /* an output of the graph, or only viewed by one */
 	int uses;    /* readers to come, graph outputs included */
+	const struct nx_node *coded; /* DequantizeLinear of constants that makes it, or NULL */
+	struct cpu_wish wish;
+	bool wished; /* somebody has said what he wishes */
 };
 
 struct cpu_build {
 	struct nx_plugin_exec *e;
 	const struct nx_graph *g;
 	dnnl_data_type_t type; /* what convolutions and products compute in */
+	bool integers;         /* codes are computed with where possible */
 	struct nx_fusion fusion;
 	struct cpu_val *val;
 };
@@ -102,11 +112,10 @@ int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 /* The last resort: the model's own kernel on row-major tensors. */
 int cpu_emit_kernel(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 
-/* Weights of a group: the key they are found by, and post-ops with the activation. */
+/* The key that packed weights are found by, of constants and constants kept as codes. */
 void cpu_key_init(struct cpu_key *key, int tag);
-void cpu_key_add(struct cpu_key *key, const struct nx_graph *g, int value);
-void cpu_key_add_group(struct cpu_key *key, const struct nx_graph *g, const struct nx_group *group);
-/* NULL if the group has neither residual nor activation. */
-int cpu_post_ops(const struct nx_group *group, dnnl_post_ops_t *out, struct nx_err *err);
+void cpu_key_add(struct cpu_key *key, const struct cpu_build *b, int value);
+void cpu_key_add_group(
+	struct cpu_key *key, const struct cpu_build *b, const struct nx_group *group);
 
 #endif

@@ -14,7 +14,6 @@ struct conv {
 	const struct nx_node *node;
 	bool transposed;
 	int src, dst; /* values */
-	dnnl_data_type_t dst_type;
 	int spatial;
 	dnnl_dims_t strides, dilates, pad_l, pad_r; /* oneDNN counts dilations from 0 */
 };
@@ -82,7 +81,7 @@ static void describe_weights(struct conv *c, const struct nx_shape *w, int64_t g
 static int describe(struct cpu_build *b, const struct nx_group *group, struct conv *c)
 {
 	const struct nx_node *n = &b->g->nodes[group->head];
-	int64_t groups = nx_node_int(n, "group", 1), count;
+	int64_t groups = nx_node_int(n, "group", 1);
 	size_t unused;
 
 	memset(c, 0, sizeof *c);
@@ -94,8 +93,8 @@ static int describe(struct cpu_build *b, const struct nx_group *group, struct co
 	c->linear.weights = n->in[1];
 	c->linear.bias = n->n_in > 2 ? n->in[2] : NX_NO_VALUE;
 	c->linear.scale = 1;
-	if (!nx_const_f32(b->g, c->linear.weights, &count) || count <= 0 ||
-		(c->linear.bias != NX_NO_VALUE && !nx_const_f32(b->g, c->linear.bias, &count)))
+	if (!cpu_is_const_real(b, c->linear.weights) ||
+		(c->linear.bias != NX_NO_VALUE && !cpu_is_const_real(b, c->linear.bias)))
 		return CPU_NOT_MINE;
 	if (c->transposed && (nx_node_ints(n, "output_shape", &unused) ||
 				     strcmp(nx_node_str(n, "auto_pad", "NOTSET"), "NOTSET") != 0))
@@ -128,7 +127,7 @@ static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *
 	dnnl_status_t st;
 
 	dnn_md_any(&any_src, c->linear.type, cpu_shape(b, c->src));
-	dnn_md_any(&any_dst, c->dst_type, cpu_shape(b, c->dst));
+	dnn_md_any(&any_dst, c->linear.dst_type, cpu_shape(b, c->dst));
 	cpu_linear_weights_md(&c->linear, &weights);
 	cpu_linear_bias_md(&c->linear, &bias);
 	const dnnl_memory_desc_t *bias_md = cpu_linear_has_bias(&c->linear) ? &bias : NULL;
@@ -153,7 +152,7 @@ static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
 	dnn_md_retype(&src_md, c->linear.type);
 	if (residual && !dnn_md_is_plain(&residual->md)) {
 		dst_md = residual->md;
-		dnn_md_retype(&dst_md, c->dst_type);
+		dnn_md_retype(&dst_md, c->linear.dst_type);
 		to = &dst_md;
 	}
 	const dnnl_memory_desc_t *tries[][2] = { { from, to }, { from, NULL }, { NULL, NULL } };
@@ -169,49 +168,96 @@ static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
 	return pd;
 }
 
-static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitive_desc_t pd,
-	int *dst, struct nx_err *err)
+/* What is added, in the form it is added in: codes to codes, or reals to reals. */
+static int get_residual(
+	struct cpu_build *b, struct conv *c, struct cpu_rep *rep, struct nx_err *err)
 {
-	const dnnl_memory_desc_t *md = dnn_pd_md(pd, dnnl_query_dst_md);
+	struct cpu_linear *l = &c->linear;
 
-	if (c->linear.group->residual == NX_NO_VALUE) {
-		*dst = cpu_rep_new(b, c->dst, md);
-		return 0;
-	}
-	/* The sum is made in place: over what is added, or over a copy of it. */
-	const struct cpu_rep form = { .md = *md };
-	if (cpu_rep_own(b, c->linear.group->residual, &form, dst, err))
+	if (cpu_rep_home(b, l->group->residual, rep, err))
 		return -err->code;
-	cpu_rep_add(b, c->dst, md, *dst);
+	if (l->coded && rep->codes.scale == 0) {
+		l->dst_type = dnnl_f32;
+		l->dst = (struct cpu_codes){ 0, 0 };
+	}
+	return l->dst.scale == 0 ? cpu_rep_real(b, l->group->residual, rep, err) : 0;
+}
+
+static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitive_desc_t pd,
+	const struct cpu_rep *residual, int *buf, struct nx_err *err)
+{
+	struct cpu_rep dst = { .md = *dnn_pd_md(pd, dnnl_query_dst_md), .codes = c->linear.dst };
+
+	if (residual) {
+		/* The sum is made in place: over what is added, or over a copy of it. */
+		struct cpu_rep form = { .md = dst.md, .codes = residual->codes };
+		if (c->linear.dst.scale != 0)
+			dnn_md_retype(&form.md, residual->md.data_type);
+		if (cpu_rep_own(b, c->linear.group->residual, &form, &dst.buf, err))
+			return -err->code;
+	} else {
+		dst.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&dst.md));
+	}
+	cpu_rep_put(b, c->dst, &dst);
+	*buf = dst.buf;
 	return 0;
+}
+
+static bool is_padded(const struct conv *c)
+{
+	for (int i = 0; i < c->spatial; i++)
+		if (c->pad_l[i] || c->pad_r[i])
+			return true;
+	return false;
+}
+
+static int emit_conv(
+	struct cpu_build *b, struct conv *c, const struct cpu_rep *from, struct nx_err *err)
+{
+	struct cpu_rep src = { .codes = c->linear.src }, sum, *residual = NULL;
+	struct cpu_extras extras;
+	int dst = 0;
+
+	if (c->linear.group->residual != NX_NO_VALUE) {
+		if (get_residual(b, c, &sum, err))
+			return -err->code;
+		residual = &sum;
+	}
+	if (cpu_extras_init(&extras, b, &c->linear, residual, err))
+		return -err->code;
+	dnnl_primitive_desc_t pd = choose(b, c, from, residual, &extras.attr);
+	cpu_extras_release(&extras);
+	if (!pd || (c->linear.coded && !dnn_pd_is_fast(pd))) {
+		if (pd)
+			dnnl_primitive_desc_destroy(pd);
+		return CPU_NOT_MINE;
+	}
+	src.md = *dnn_pd_md(pd, dnnl_query_src_md);
+	if (cpu_rep_get(b, c->src, &src, &src, err) ||
+		place_output(b, c, pd, residual, &dst, err)) {
+		dnnl_primitive_desc_destroy(pd);
+		return -err->code;
+	}
+	return cpu_linear_step(b, &c->linear, pd, src.buf, dst, err);
 }
 
 int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)
 {
 	struct conv c;
-	struct cpu_rep src, residual;
-	dnnl_post_ops_t ops = NULL;
-	bool has_residual = group->residual != NX_NO_VALUE;
-	int dst;
+	struct cpu_rep src;
 
 	if (describe(b, group, &c) == CPU_NOT_MINE)
 		return CPU_NOT_MINE;
-	c.linear.type = b->type;
-	c.dst_type = cpu_made_as(b, c.dst);
-	if (cpu_rep_real(b, c.src, &src, err) ||
-		(has_residual && cpu_rep_real(b, group->residual, &residual, err)) ||
-		cpu_post_ops(group, &ops, err))
+	if (cpu_rep_home(b, c.src, &src, err))
 		return -err->code;
-	const struct dnn_attr attr = { .post_ops = ops };
-	dnnl_primitive_desc_t pd = choose(b, &c, &src, has_residual ? &residual : NULL, &attr);
-	if (ops)
-		dnnl_post_ops_destroy(ops);
-	if (!pd)
-		return CPU_NOT_MINE;
-	if (cpu_rep_as(b, c.src, dnn_pd_md(pd, dnnl_query_src_md), &src, err) ||
-		place_output(b, &c, pd, &dst, err)) {
-		dnnl_primitive_desc_destroy(pd);
-		return -err->code;
+	if (!c.transposed && cpu_linear_take_codes(b, &c.linear, &src, c.dst)) {
+		c.linear.shift = src.codes.zero && !is_padded(&c);
+		int rc = emit_conv(b, &c, &src, err);
+		if (rc != CPU_NOT_MINE)
+			return rc;
 	}
-	return cpu_linear_step(b, &c.linear, pd, src.buf, dst, err);
+	cpu_linear_take_reals(b, &c.linear, c.dst);
+	if (cpu_rep_real(b, c.src, &src, err))
+		return -err->code;
+	return emit_conv(b, &c, &src, err);
 }

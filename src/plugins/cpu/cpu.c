@@ -193,8 +193,8 @@ static int cpu_compile(struct nx_plugin_device *dev, const struct nx_graph *grap
 	(void)batch;
 	omp_set_num_threads(1);
 	enum cpu_precision precision;
-	if (cpu_precision_choose(opts->precision, &precision, err) || check_operators(graph, err) ||
-		check_closed(graph, err))
+	if (cpu_precision_choose(opts->precision, graph, &precision, err) ||
+		check_operators(graph, err) || check_closed(graph, err))
 		return -err->code;
 
 	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);

@@ -158,6 +158,10 @@ static dnnl_status_t set_attr(dnnl_primitive_attr_t to, const struct dnn_attr *a
 	if (st == dnnl_success && a->n_scales)
 		st = dnnl_primitive_attr_set_output_scales(
 			to, a->n_scales, a->n_scales > 1 ? 1 << 1 : 0, a->scales);
+	if (st == dnnl_success && a->src_scale[0] != 0)
+		st = dnnl_primitive_attr_set_scales(to, DNNL_ARG_SRC_0, 1, 0, &a->src_scale[0]);
+	if (st == dnnl_success && a->src_scale[1] != 0)
+		st = dnnl_primitive_attr_set_scales(to, DNNL_ARG_SRC_1, 1, 0, &a->src_scale[1]);
 	if (st == dnnl_success && a->src_zero)
 		st = dnnl_primitive_attr_set_zero_points(to, DNNL_ARG_SRC, 1, 0, &a->src_zero);
 	if (st == dnnl_success && a->dst_zero)

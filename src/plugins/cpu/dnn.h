@@ -44,6 +44,7 @@ struct dnn_attr {
 	const float *scales;            /* of the sums, before post-ops: 0, 1 or one a channel */
 	int n_scales;
 	int32_t src_zero, dst_zero; /* codes of zero */
+	float src_scale[2];         /* of the operands of a sum of codes; 0: none */
 };
 
 /* A descriptor of a described operation with scratchpads in our hands and 'with' (or NULL);

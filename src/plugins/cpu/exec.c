@@ -139,6 +139,8 @@ static void place(struct nx_plugin_exec *e, struct cpu_operand *op)
 
 	if (b->kind == CPU_CONST)
 		op->ptr = b->constant->data; /* only ever read */
+	else if (b->kind == CPU_PACKED)
+		op->ptr = (void *)(uintptr_t)b->packed; /* likewise */
 	else if (b->kind != CPU_ARENA)
 		e->binding[e->n_bindings++] = (struct cpu_binding){ op, b };
 }
@@ -266,6 +268,7 @@ static void step_free(struct cpu_step *s)
 	free(s->op);
 	free(s->args);
 	free(s->chunk);
+	free(s->own);
 	free(s->tensor);
 	free(s->in);
 	free(s->out);

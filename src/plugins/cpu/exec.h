@@ -16,6 +16,7 @@ enum cpu_buf_kind {
 	CPU_INPUT,  /* the caller's, given to each run */
 	CPU_OUTPUT, /* likewise */
 	CPU_CONST,  /* a constant of the graph */
+	CPU_PACKED, /* of the packed weights */
 };
 
 struct cpu_buf {
@@ -24,6 +25,7 @@ struct cpu_buf {
 	size_t offset;              /* in the arena */
 	size_t index;               /* of the input or output */
 	struct nx_tensor *constant; /* a reference */
+	const void *packed;         /* data of packed weights, which the executable holds */
 	int first, last;            /* steps that use it; first > last: none */
 };
 
@@ -51,6 +53,8 @@ struct cpu_step {
 	size_t scratch_bytes;
 	dnnl_memory_t scratch;
 	dnnl_exec_arg_t *args;
+
+	void *own; /* what else the step needs; one block */
 
 	size_t outer;  /* joining steps: how often a chunk of each source is copied */
 	size_t *chunk; /* bytes */

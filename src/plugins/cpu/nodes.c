@@ -3,6 +3,7 @@
 #include "plugins/cpu/nodes.h"
 
 #include "core/alloc.h"
+#include "plugins/cpu/codes.h"
 
 int64_t cpu_ints_at(const struct nx_node *n, const char *name, int i, int64_t dflt)
 {
@@ -16,33 +17,34 @@ int64_t cpu_ints_at(const struct nx_node *n, const char *name, int i, int64_t df
 static int emit_unary(struct cpu_build *b, dnnl_primitive_desc_t pd, const struct nx_node *n,
 	const struct cpu_rep *src, int value, struct nx_err *err)
 {
-	const dnnl_memory_desc_t dst_md = *dnn_pd_md(pd, dnnl_query_dst_md);
-	int dst = cpu_rep_new(b, value, &dst_md);
+	struct cpu_rep dst = { .md = *dnn_pd_md(pd, dnnl_query_dst_md), .codes = src->codes };
 
+	dst.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&dst.md));
+	cpu_rep_put(b, value, &dst);
 	if (cpu_step_primitive(b->e, pd, n, err))
 		return -err->code;
 	cpu_step_use(b->e, DNNL_ARG_SRC, src->buf, &src->md);
-	cpu_step_use(b->e, DNNL_ARG_DST, dst, &dst_md);
+	cpu_step_use(b->e, DNNL_ARG_DST, dst.buf, &dst.md);
 	return 0;
 }
 
 int cpu_emit_channelwise(struct cpu_build *b, const struct nx_node *n, cpu_describe_fn *describe,
-	const void *op, struct nx_err *err)
+	const void *op, bool codes, struct nx_err *err)
 {
-	struct cpu_rep src;
-	dnnl_memory_desc_t last;
+	struct cpu_rep src, last;
 
-	if (cpu_rep_real(b, n->in[0], &src, err))
+	if (codes ? cpu_rep_home(b, n->in[0], &src, err) : cpu_rep_real(b, n->in[0], &src, err))
 		return -err->code;
 	dnnl_primitive_desc_t pd = describe(b, op, &src.md);
 	if (!pd || !dnn_pd_is_fast(pd)) {
-		dnn_md_channels_last(&last, src.md.data_type, cpu_shape(b, n->in[0]));
-		dnnl_primitive_desc_t other = describe(b, op, &last);
+		last = src;
+		dnn_md_channels_last(&last.md, src.md.data_type, cpu_shape(b, n->in[0]));
+		dnnl_primitive_desc_t other = describe(b, op, &last.md);
 		if (other && (!pd || dnn_pd_is_fast(other))) {
 			dnnl_primitive_desc_t swap = pd;
 			pd = other;
 			other = swap;
-			if (cpu_rep_as(b, n->in[0], &last, &src, err)) {
+			if (cpu_rep_get(b, n->in[0], &last, &src, err)) {
 				dnnl_primitive_desc_destroy(pd);
 				if (other)
 					dnnl_primitive_desc_destroy(other);
@@ -73,7 +75,7 @@ static int emit_lrn(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 	/* For even sizes the two disagree about the middle. */
 	if (cpu_shape(b, n->in[0])->rank < 3 || nx_node_int(n, "size", 1) % 2 == 0)
 		return CPU_NOT_MINE;
-	return cpu_emit_channelwise(b, n, describe_lrn, n, err);
+	return cpu_emit_channelwise(b, n, describe_lrn, n, false, err);
 }
 
 static int emit_act(
@@ -224,7 +226,14 @@ int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 		{ "LogSoftmax", emit_softmax },
 		{ "Transpose", cpu_emit_transpose },
 	};
+	int rc = cpu_emit_coded(b, n, err);
 
+	if (rc != CPU_NOT_MINE)
+		return rc;
+	if (nx_node_is(n, "QuantizeLinear"))
+		return cpu_emit_quantize(b, n, err);
+	if (nx_node_is(n, "DequantizeLinear"))
+		return cpu_emit_dequantize(b, n, err);
 	if (nx_node_is(n, "Concat"))
 		return cpu_emit_concat(b, n, err);
 	if (n->n_in < 1 || n->n_out < 1 || !nx_value_is_f32(b->g, n->in[0]) ||

@@ -13,9 +13,10 @@ typedef dnnl_primitive_desc_t cpu_describe_fn(
 	struct cpu_build *b, const void *op, const dnnl_memory_desc_t *src);
 
 /* Appends the step that 'describe' makes of the node's first input: tries the layout that is
- * there, then channels last; a slow form only if there is no other. */
+ * there, then channels last; a slow form only if there is no other.  Of codes if the operator is
+ * the same for them, as 'codes' says. */
 int cpu_emit_channelwise(struct cpu_build *b, const struct nx_node *n, cpu_describe_fn *describe,
-	const void *op, struct nx_err *err);
+	const void *op, bool codes, struct nx_err *err);
 
 /* As cpu_emit_node, for one operator each. */
 int cpu_emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);

@@ -16,7 +16,7 @@ static int channel_weights(struct cpu_build *b, const struct nx_group *group, en
 	struct cpu_key key;
 
 	cpu_key_init(&key, (int)part);
-	cpu_key_add_group(&key, b->g, group);
+	cpu_key_add_group(&key, b, group);
 	struct cpu_weights *w = cpu_weights_find(b->e, &key, md, md);
 	if (!w) {
 		float *data = nx_alloc((size_t)channels * 2, sizeof *data);

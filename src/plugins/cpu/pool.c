@@ -71,5 +71,5 @@ int cpu_emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 		else if (!fill_window(n, i, src->rank - 2, in, out, &p))
 			return CPU_NOT_MINE;
 	}
-	return cpu_emit_channelwise(b, n, describe_pool, &p, err);
+	return cpu_emit_channelwise(b, n, describe_pool, &p, p.alg == dnnl_pooling_max, err);
 }

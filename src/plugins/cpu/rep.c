@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The forms a value is held in: layout, data type, and the meaning of codes. */
 #include "core/alloc.h"
-#include "plugins/cpu/build.h"
+#include "plugins/cpu/codes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +89,33 @@ static int make_view(struct cpu_build *b, int value, struct nx_err *err)
 	return 0;
 }
 
+/* A constant kept as codes, in fp32: made once and shared. */
+static int make_coded(struct cpu_build *b, int value, struct nx_err *err)
+{
+	struct cpu_key key;
+	dnnl_memory_desc_t md;
+	int rc = 0;
+
+	dnn_md_plain(&md, dnnl_f32, cpu_shape(b, value));
+	cpu_key_init(&key, 'D');
+	cpu_key_add(&key, b, value);
+	struct cpu_weights *w = cpu_weights_find(b->e, &key, &md, &md);
+	if (!w) {
+		float *own;
+		int64_t count;
+		const float *data = cpu_const_real(b, value, &count, &own);
+		rc = data ? cpu_weights_add(b->e, &key, &md, &md, data, &w, err)
+			  : nx_err_set(err, NX_EOS, "no memory for '%s'", b->g->values[value].name);
+		free(own);
+	}
+	if (rc)
+		return rc;
+	int buf = cpu_buf_new(b->e, CPU_PACKED, w->bytes);
+	b->e->buf[buf].packed = w->data;
+	cpu_rep_add(b, value, &md, buf);
+	return 0;
+}
+
 /* Makes sure that a value has a form: constants and views get theirs when first asked for. */
 static int materialize(struct cpu_build *b, int value, struct nx_err *err)
 {
@@ -101,6 +128,8 @@ static int materialize(struct cpu_build *b, int value, struct nx_err *err)
 		cpu_rep_add(b, value, NULL, cpu_buf_const(b->e, constant));
 		return 0;
 	}
+	if (v->coded)
+		return make_coded(b, value, err);
 	if (v->view_of == NX_NO_VALUE)
 		return nx_err_set(
 			err, NX_EDATA, "value '%s' is made by no node", b->g->values[value].name);
@@ -122,6 +151,8 @@ static void set_codes(
 	float scale = 1;
 	int32_t zero;
 
+	if (same_codes(&from->codes, &to->codes))
+		return;
 	if (from->codes.scale != 0) {
 		scale *= from->codes.scale;
 		zero = from->codes.zero;
@@ -172,6 +203,27 @@ int cpu_emit_copy(struct cpu_build *b, int value, const struct cpu_rep *from,
 	return emit_reorder(b, from, &to, err);
 }
 
+/*
+ * oneDNN 2.6 forgets zero points in some reorders that also move axes (512 x 7 x 7, 17 x 16 x 28):
+ * such a change is made in two steps.  The form between them, which moves the axes of codes, the
+ * smaller elements; false where one step will do.
+ */
+static bool form_between(
+	const struct cpu_rep *from, const struct cpu_rep *to, struct cpu_rep *between)
+{
+	dnnl_memory_desc_t md = to->md;
+	bool codes = from->codes.scale != 0;
+
+	dnn_md_retype(&md, from->md.data_type);
+	if (same_codes(&from->codes, &to->codes) || dnn_md_same(&md, &from->md) ||
+		(!(codes && from->codes.zero) && !(to->codes.scale != 0 && to->codes.zero)))
+		return false;
+	*between = codes ? *from : *to;
+	between->md = codes ? md : from->md;
+	dnn_md_retype(&between->md, codes ? from->md.data_type : to->md.data_type);
+	return true;
+}
+
 int cpu_rep_get(struct cpu_build *b, int value, const struct cpu_rep *form, struct cpu_rep *rep,
 	struct nx_err *err)
 {
@@ -187,7 +239,9 @@ int cpu_rep_get(struct cpu_build *b, int value, const struct cpu_rep *form, stru
 			return 0;
 		}
 	}
-	struct cpu_rep from = v->rep[0];
+	struct cpu_rep from = v->rep[0], between;
+	if (form_between(&from, &want, &between) && cpu_rep_get(b, value, &between, &from, err))
+		return -err->code;
 	*rep = want;
 	rep->buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&want.md));
 	cpu_rep_put(b, value, rep);
@@ -242,7 +296,7 @@ static int uses_of(const struct cpu_build *b, int buf)
 int cpu_rep_own(
 	struct cpu_build *b, int value, const struct cpu_rep *form, int *buf, struct nx_err *err)
 {
-	struct cpu_rep rep, to = *form;
+	struct cpu_rep rep, to = *form, between;
 
 	if (b->val[value].uses == 1 && cpu_pass(b, CPU_INPLACE)) {
 		if (cpu_rep_get(b, value, form, &rep, err))
@@ -253,6 +307,8 @@ int cpu_rep_own(
 		}
 	}
 	if (cpu_rep_home(b, value, &rep, err))
+		return -err->code;
+	if (form_between(&rep, form, &between) && cpu_rep_get(b, value, &between, &rep, err))
 		return -err->code;
 	*buf = to.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&form->md));
 	return emit_reorder(b, &rep, &to, err);

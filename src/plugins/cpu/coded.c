@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators on tensors of codes whose results are codes too. */
+#include "core/alloc.h"
+#include "model/ops.h"
+#include "plugins/cpu/codes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A code as its byte. */
+static uint8_t byte_of(dnnl_data_type_t type, float x, const struct cpu_codes *codes)
+{
+	float low = type == dnnl_u8 ? 0 : -128, high = low + 255;
+	float v = nearbyintf(x / codes->scale) + (float)codes->zero;
+
+	v = v > low ? (v < high ? v : high) : low;
+	return type == dnnl_u8 ? (uint8_t)v : (uint8_t)(int8_t)v;
+}
+
+static int code_of(dnnl_data_type_t type, uint8_t byte)
+{
+	return type == dnnl_u8 ? byte : (int8_t)byte;
+}
+
+/* ---- one element at a time: a table of all codes -------------------------------------------- */
+
+struct table {
+	uint8_t to[256];
+	size_t n;
+};
+
+static int run_table(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err *err)
+{
+	const struct table *t = s->own;
+	const uint8_t *from = s->op[0].ptr;
+	uint8_t *to = s->op[1].ptr;
+
+	(void)e;
+	(void)err;
+	for (size_t i = 0; i < t->n; i++)
+		to[i] = t->to[from[i]];
+	return 0;
+}
+
+/* Whether the node is a function of each element of its first input alone. */
+static bool is_function(const struct cpu_build *b, const struct nx_node *n)
+{
+	const struct nx_op *op = nx_op_find(n->domain, n->op);
+
+	if (!op || op->rows != NX_ROWS_ELEMENTWISE || n->n_out != 1 || b->val[n->in[0]].coded ||
+		b->g->values[n->in[0]].constant)
+		return false;
+	for (size_t i = 1; i < n->n_in; i++) {
+		const struct nx_tensor *t =
+			n->in[i] == NX_NO_VALUE ? NULL : b->g->values[n->in[i]].constant;
+		if (n->in[i] != NX_NO_VALUE &&
+			(!t || t->shape.rank > 1 || nx_shape_count(&t->shape) != 1))
+			return false;
+	}
+	return n->n_in <= 4;
+}
+
+/* What the node makes of all codes, with the model's own kernel. */
+static int fill_table(const struct cpu_build *b, const struct nx_node *n,
+	const struct cpu_rep *from, const struct cpu_wish *to, struct table *table,
+	struct nx_err *err)
+{
+	const struct nx_shape all = { 1, { 256 } };
+	struct nx_tensor x, y, *out[] = { &y };
+	const struct nx_tensor *in[4] = { &x };
+	int rc = nx_tensor_init(&x, NX_F32, &all, err);
+
+	if (rc)
+		return rc;
+	rc = nx_tensor_init(&y, NX_F32, &all, err);
+	if (rc) {
+		nx_tensor_release(&x);
+		return rc;
+	}
+	for (int i = 0; i < 256; i++)
+		((float *)x.data)[i] =
+			from->codes.scale *
+			(float)(code_of(from->md.data_type, (uint8_t)i) - from->codes.zero);
+	for (size_t i = 1; i < n->n_in; i++)
+		in[i] = n->in[i] == NX_NO_VALUE ? NULL : b->g->values[n->in[i]].constant;
+	rc = nx_op_eval(b->g->opset, n, in, out, err);
+	for (int i = 0; i < 256 && rc == 0; i++)
+		table->to[i] = byte_of(to->type, ((const float *)y.data)[i], &to->codes);
+	nx_tensor_release(&x);
+	nx_tensor_release(&y);
+	return rc;
+}
+
+/* Appends the output in the layout of 'like' with the wished codes. */
+static struct cpu_rep wished(struct cpu_build *b, int value, const dnnl_memory_desc_t *like)
+{
+	struct cpu_rep rep = { .md = *like, .codes = b->val[value].wish.codes };
+
+	dnn_md_retype(&rep.md, b->val[value].wish.type);
+	rep.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&rep.md));
+	cpu_rep_put(b, value, &rep);
+	return rep;
+}
+
+static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
+{
+	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
+	struct table *table;
+	struct cpu_rep src;
+	bool same = true;
+	int rc;
+
+	if (!is_function(b, n))
+		return CPU_NOT_MINE;
+	if (cpu_rep_home(b, n->in[0], &src, err))
+		return -err->code;
+	if (src.codes.scale == 0 || !dnn_md_is_dense(&src.md))
+		return CPU_NOT_MINE;
+	table = nx_alloc(1, sizeof *table);
+	rc = fill_table(b, n, &src, wish, table, err);
+	for (int i = 0; i < 256; i++)
+		same = same && table->to[i] == i;
+	if (rc || (same && src.md.data_type == wish->type)) {
+		free(table);
+		src.codes = wish->codes;
+		if (rc == 0)
+			cpu_rep_put(b, n->out[0], &src);
+		return rc == -NX_EUNSUPP ? CPU_NOT_MINE : rc;
+	}
+	table->n = dnnl_memory_desc_get_size(&src.md);
+	struct cpu_rep dst = wished(b, n->out[0], &src.md);
+	struct cpu_step *s = cpu_step_new(b->e, run_table, "table", n);
+	s->own = table;
+	cpu_step_use(b->e, 0, src.buf, NULL);
+	cpu_step_use(b->e, 0, dst.buf, NULL);
+	return 0;
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+/* (a - za) sa / s + (b - zb) sb / s + z: what does not depend on the elements is one number. */
+static dnnl_primitive_desc_t describe_sum(struct cpu_build *b, const struct cpu_rep *x,
+	const struct cpu_rep *y, const struct cpu_rep *to)
+{
+	struct dnn_attr attr = { .src_scale = { x->codes.scale / to->codes.scale,
+					 y->codes.scale / to->codes.scale } };
+	float shift = (float)to->codes.zero - (float)x->codes.zero * attr.src_scale[0] -
+		      (float)y->codes.zero * attr.src_scale[1];
+	dnnl_binary_desc_t d;
+	dnnl_post_ops_t ops = NULL;
+	dnnl_primitive_desc_t pd = NULL;
+
+	if (dnnl_binary_desc_init(&d, dnnl_binary_add, &x->md, &y->md, &to->md) != dnnl_success ||
+		dnnl_post_ops_create(&ops) != dnnl_success)
+		return NULL;
+	attr.post_ops = ops;
+	if (shift == 0 ||
+		dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_linear, 1, shift) == dnnl_success)
+		pd = dnn_pd_new(b->e->dev->engine, &d, &attr);
+	dnnl_post_ops_destroy(ops);
+	if (pd && !dnn_pd_is_fast(pd)) {
+		dnnl_primitive_desc_destroy(pd);
+		pd = NULL;
+	}
+	return pd;
+}
+
+static int emit_sum(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
+{
+	const struct nx_shape *shape = cpu_shape(b, n->out[0]);
+	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
+	struct cpu_rep x, y;
+
+	if (n->n_in != 2 || !nx_shape_equal(shape, cpu_shape(b, n->in[0])) ||
+		!nx_shape_equal(shape, cpu_shape(b, n->in[1])))
+		return CPU_NOT_MINE;
+	if (cpu_rep_home(b, n->in[0], &x, err) || cpu_rep_home(b, n->in[1], &y, err))
+		return -err->code;
+	if (x.codes.scale == 0 || y.codes.scale == 0)
+		return CPU_NOT_MINE;
+	struct cpu_rep form = y, to = { .md = x.md, .codes = wish->codes };
+	form.md = x.md;
+	dnn_md_retype(&form.md, y.md.data_type);
+	dnn_md_retype(&to.md, wish->type);
+	dnnl_primitive_desc_t pd = describe_sum(b, &x, &form, &to);
+	if (!pd)
+		return CPU_NOT_MINE;
+	if (cpu_rep_get(b, n->in[1], &form, &y, err)) {
+		dnnl_primitive_desc_destroy(pd);
+		return -err->code;
+	}
+	to = wished(b, n->out[0], &x.md);
+	if (cpu_step_primitive(b->e, pd, n, err))
+		return -err->code;
+	cpu_step_use(b->e, DNNL_ARG_SRC_0, x.buf, &x.md);
+	cpu_step_use(b->e, DNNL_ARG_SRC_1, y.buf, &y.md);
+	cpu_step_use(b->e, DNNL_ARG_DST, to.buf, &to.md);
+	return 0;
+}
+
+/* ---- the mean of a map, rounded once ---------------------------------------------------------- */
+
+struct mean {
+	size_t rows, space, channels;
+	dnnl_data_type_t from, to;
+	struct cpu_codes codes_from, codes_to;
+	int32_t *sum; /* of each channel */
+};
+
+static void add_row(const struct mean *m, const uint8_t *x)
+{
+	memset(m->sum, 0, m->channels * sizeof *m->sum);
+	for (size_t i = 0; i < m->space; i++, x += m->channels) {
+		if (m->from == dnnl_u8)
+			for (size_t c = 0; c < m->channels; c++)
+				m->sum[c] += x[c];
+		else
+			for (size_t c = 0; c < m->channels; c++)
+				m->sum[c] += ((const int8_t *)x)[c];
+	}
+}
+
+static int run_mean(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err *err)
+{
+	const struct mean *m = s->own;
+	const uint8_t *x = s->op[0].ptr;
+	uint8_t *y = s->op[1].ptr;
+
+	(void)e;
+	(void)err;
+	for (size_t r = 0; r < m->rows; r++) {
+		add_row(m, x + r * m->space * m->channels);
+		for (size_t c = 0; c < m->channels; c++) {
+			float real = m->codes_from.scale * ((float)m->sum[c] / (float)m->space -
+								   (float)m->codes_from.zero);
+			y[r * m->channels + c] = byte_of(m->to, real, &m->codes_to);
+		}
+	}
+	return 0;
+}
+
+static int emit_mean(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
+{
+	const struct nx_shape *shape = cpu_shape(b, n->in[0]);
+	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
+	dnnl_memory_desc_t last;
+	struct cpu_rep src;
+
+	if (cpu_rep_home(b, n->in[0], &src, err))
+		return -err->code;
+	if (src.codes.scale == 0 || shape->rank < 3 || nx_shape_count(shape) <= 0)
+		return CPU_NOT_MINE;
+	dnn_md_channels_last(&last, src.md.data_type, shape);
+	if (!dnn_md_same(&last, &src.md))
+		return CPU_NOT_MINE;
+	size_t rows = (size_t)shape->dim[0], channels = (size_t)shape->dim[1];
+	size_t space = (size_t)nx_shape_count(shape) / rows / channels;
+	if (space > INT32_MAX / 256)
+		return CPU_NOT_MINE;
+	struct mean *m = nx_alloc(1, sizeof *m + channels * sizeof *m->sum);
+	*m = (struct mean){ rows, space, channels, src.md.data_type, wish->type, src.codes,
+		wish->codes, (int32_t *)(m + 1) };
+	dnn_md_channels_last(&last, wish->type, cpu_shape(b, n->out[0]));
+	struct cpu_rep dst = wished(b, n->out[0], &last);
+	struct cpu_step *s = cpu_step_new(b->e, run_mean, "mean", n);
+	s->own = m;
+	cpu_step_use(b->e, 0, src.buf, NULL);
+	cpu_step_use(b->e, 0, dst.buf, NULL);
+	return 0;
+}
+
+int cpu_emit_coded(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
+{
+	if (!b->integers || n->n_out < 1 || n->n_in < 1 ||
+		b->val[n->out[0]].wish.type == dnnl_data_type_undef ||
+		!nx_value_is_f32(b->g, n->in[0]))
+		return CPU_NOT_MINE;
+	if (nx_node_is(n, "GlobalAveragePool"))
+		return emit_mean(b, n, err);
+	int rc = nx_node_is(n, "Add") ? emit_sum(b, n, err) : CPU_NOT_MINE;
+	return rc == CPU_NOT_MINE ? emit_function(b, n, err) : rc;
+}
