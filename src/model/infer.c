@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_MAX 3500 /* bytes of a list of operators; an error has room for little more */
+
 /* A node's tensors as the operators see them. */
 struct view {
 	struct nx_tensor *store;
@@ -152,18 +154,19 @@ int nx_graph_fold(struct nx_graph *g, struct nx_err *err)
 int nx_graph_check_ops(const struct nx_graph *g, struct nx_err *err)
 {
 	struct nx_buf text = NX_BUF_INIT;
-	size_t n = 0;
+	size_t n = 0, listed = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++) {
 		const struct nx_node *x = &g->nodes[i];
 		if (nx_op_find(x->domain, x->op))
 			continue;
-		if (n++ < 16)
+		n++;
+		if (text.len < LIST_MAX && ++listed)
 			nx_buf_addf(&text, "%s%.40s%s%.60s (node '%.60s')", n > 1 ? ", " : "",
 				x->domain, *x->domain ? "." : "", x->op, x->name);
 	}
-	if (n > 16)
-		nx_buf_addf(&text, " and %zu more", n - 16);
+	if (n > listed)
+		nx_buf_addf(&text, " and %zu more", n - listed);
 	if (n)
 		nx_err_set(err, NX_EUNSUPP, "unsupported operators: %s", text.data);
 	nx_buf_release(&text);

@@ -122,10 +122,13 @@ START_TEST(unsupported_operators_are_all_named)
 
 	start(&t, 2, (const int64_t[]){ 1, 2 });
 	tiny_node(&t, "Foo", "a", "x", NULL, NULL);
-	tiny_node(&t, "Bar", "y", "a", NULL, NULL);
+	tiny_node(&t, "If", "b", "a", NULL, NULL);
+	tiny_node(&t, "Loop", "c", "b", NULL, NULL);
+	tiny_node(&t, "Scan", "d", "c", NULL, NULL);
+	tiny_node(&t, "Bar", "y", "d", NULL, NULL);
 	ck_assert_int_eq(load_tiny(&t, &err), -NX_EUNSUPP);
-	ck_assert_ptr_nonnull(strstr(err.msg, "Foo"));
-	ck_assert_ptr_nonnull(strstr(err.msg, "Bar"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "Foo (node 'a'), If (node 'b'), Loop (node 'c'), "
+					      "Scan (node 'd'), Bar (node 'y')"));
 }
 END_TEST
 
