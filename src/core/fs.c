@@ -149,14 +149,12 @@ static int write_in_place(const char *path, const void *data, size_t len, struct
 }
 
 static int write_and_rename(
-	const char *path, char *tmp, const void *data, size_t len, struct nx_err *err)
+	const char *path, mode_t mode, const void *data, size_t len, char *tmp, struct nx_err *err)
 {
-	mode_t mask = umask(0);
-	umask(mask);
 	int fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return nx_err_set(err, NX_ECREATE, "cannot create '%s': %s", path, strerror(errno));
-	if (write_all(fd, data, len) || fchmod(fd, 0666 & ~mask) || fsync(fd)) {
+	if (write_all(fd, data, len) || fchmod(fd, mode) || fsync(fd)) {
 		int e = errno;
 		close(fd);
 		unlink(tmp);
@@ -182,8 +180,19 @@ int nx_fs_write(const char *path, const void *data, size_t len, struct nx_err *e
 	}
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return write_in_place(path, data, len, err);
+	mode_t mask = umask(0);
+	umask(mask);
 	char *tmp = nx_asprintf("%s.XXXXXX", path);
-	int rc = write_and_rename(path, tmp, data, len, err);
+	int rc = write_and_rename(path, 0666 & ~mask, data, len, tmp, err);
+	free(tmp);
+	return rc;
+}
+
+int nx_fs_write_private(const char *path, const void *data, size_t len, struct nx_err *err)
+{
+	char *tmp = nx_asprintf("%s.XXXXXX", path);
+	int rc = write_and_rename(path, 0600, data, len, tmp, err);
+
 	free(tmp);
 	return rc;
 }

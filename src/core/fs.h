@@ -30,6 +30,9 @@ void nx_fs_bytes_release(struct nx_fs_bytes *b);
  * that a reader sees the old file or the new one.  NX_ECREATE or NX_EIO. */
 int nx_fs_write(const char *path, const void *data, size_t len, struct nx_err *err);
 
+/* The same for a file that only its owner may read; whatever was at 'path' is replaced. */
+int nx_fs_write_private(const char *path, const void *data, size_t len, struct nx_err *err);
+
 /* Makes a directory and its parents; one that exists is fine. */
 int nx_fs_mkdirs(const char *path, unsigned mode, struct nx_err *err);
 

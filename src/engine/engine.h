@@ -7,6 +7,7 @@
 #ifndef NX_ENGINE_ENGINE_H
 #define NX_ENGINE_ENGINE_H
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "model/model.h"
 #include "plugins/plugin.h"
@@ -45,7 +46,25 @@ struct nx_load_opts {
 	/* Simulated devices: the latency at batch 1..n_cost, NULL for the spec's line. */
 	const double *cost_ms;
 	size_t n_cost;
+	/* What nx_engine_tune() gave; NULL: what is kept on disk, if anything; "": nothing. */
+	const char *tuning;
 };
+
+struct nx_tune_opts {
+	int max_batch;         /* batches to come, at most */
+	const char *precision; /* NULL: device default */
+	double time_cap_ms;
+	bool again; /* measure, whatever is kept on disk */
+};
+
+/*
+ * Finds out by measuring how a model runs fastest, and keeps it on disk, where nx_engine_load()
+ * finds it; what is there already is taken, unless it is of smaller batches.  Appends the text
+ * to *tuning; nothing where the device has nothing to tune.  That it could not be kept is only a
+ * warning.  Errors are those of loading.
+ */
+int nx_engine_tune(struct nx_engine *e, const struct nx_model *model,
+	const struct nx_tune_opts *opts, struct nx_buf *tuning, struct nx_err *err);
 
 /* Loads a model: compiles its executables (all before returning, so that a run allocates
  * nothing).  Nothing of 'model' is needed afterwards.  For the sim device 'model' may be NULL: one input "input"

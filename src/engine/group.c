@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "engine/internal.h"
 #include "engine/rungs.h"
+#include "engine/tuned.h"
 #include "model/prefix.h"
 
 #include <stdlib.h>
@@ -229,11 +230,16 @@ int nx_engine_load_group(struct nx_engine *e, const char *prefix,
 	struct nx_group **out, struct nx_err *err)
 {
 	uint64_t start = nx_now_ns();
+	struct nx_load_opts with = opts->trunk;
+	struct nx_buf tuning = NX_BUF_INIT;
 
 	if (check_members(e, members, n, &opts->trunk, err))
 		return -err->code;
 	struct nx_group *g = nx_alloc(1, sizeof *g);
-	struct loading l = { g, prefix, members, &opts->trunk, NULL };
+	struct loading l = { g, prefix, members, &with, NULL };
+	/* One tuning for all parts: it decides on pieces too. */
+	if (!with.tuning && nx_tuned_find(e, members[0].model, with.precision, &tuning))
+		with.tuning = tuning.data;
 	g->engine = e;
 	g->n = n;
 	g->max_batch = (size_t)opts->trunk.max_batch;
@@ -241,9 +247,11 @@ int nx_engine_load_group(struct nx_engine *e, const char *prefix,
 	g->member = nx_alloc(n, sizeof *g->member);
 	for (size_t i = 0; i < n; i++)
 		g->member[i].max_batch = (size_t)members[i].max_batch;
-	if (load_all(&l, err)) {
+	int rc = load_all(&l, err);
+	nx_buf_release(&tuning);
+	if (rc) {
 		nx_group_free(&g);
-		return -err->code;
+		return rc;
 	}
 	g->load_ms = nx_ns_to_ms(nx_now_ns() - start);
 	*out = g;

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "engine/internal.h"
 #include "engine/rungs.h"
+#include "engine/tuned.h"
 
 #include <stdlib.h>
 
@@ -21,23 +22,47 @@ static int close_model(const void *arg, int64_t batch, struct nx_graph **graph, 
 	return nx_graph_specialize(model->graph, batch, graph, err);
 }
 
+struct nx_rungs_source nx_rungs_model(const struct nx_model *model)
+{
+	return (struct nx_rungs_source){ close_model, model, NULL, model->name, model->digest };
+}
+
+static int check_batch(int batch, struct nx_err *err)
+{
+	if (batch >= 1 && batch <= NX_ENGINE_BATCH_CAP)
+		return 0;
+	return nx_err_set(
+		err, NX_EUSAGE, "batch must be from 1 to %d (got %d)", NX_ENGINE_BATCH_CAP, batch);
+}
+
+static int load_rungs(struct nx_engine *e, const struct nx_model *model,
+	const struct nx_load_opts *opts, struct nx_rungs **out, struct nx_err *err)
+{
+	struct nx_rungs_source source = { 0 };
+	struct nx_load_opts with = *opts;
+	struct nx_buf tuning = NX_BUF_INIT;
+
+	if (model)
+		source = nx_rungs_model(model);
+	if (!opts->tuning && nx_tuned_find(e, model, opts->precision, &tuning))
+		with.tuning = tuning.data;
+	int rc = nx_rungs_new(e, &source, &with, out, err);
+	nx_buf_release(&tuning);
+	return rc && model ? nx_err_wrap(err, "model '%s'", model->name) : rc;
+}
+
 int nx_engine_load(struct nx_engine *e, const struct nx_model *model,
 	const struct nx_load_opts *opts, struct nx_loaded **out, struct nx_err *err)
 {
 	uint64_t start = nx_now_ns();
-	struct nx_rungs_source source = { 0 };
 	struct nx_rungs *rungs;
 
-	if (opts->max_batch < 1 || opts->max_batch > NX_ENGINE_BATCH_CAP)
-		return nx_err_set(err, NX_EUSAGE, "batch must be from 1 to %d (got %d)",
-			NX_ENGINE_BATCH_CAP, opts->max_batch);
+	if (check_batch(opts->max_batch, err))
+		return -err->code;
 	if (!model && !e->info.simulated)
 		return nx_err_set(err, NX_EUSAGE, "device '%s' needs a model", e->lib.ops->name);
-	if (model)
-		source = (struct nx_rungs_source){ close_model, model, NULL, model->name,
-			model->digest };
-	if (nx_rungs_new(e, &source, opts, &rungs, err))
-		return model ? nx_err_wrap(err, "model '%s'", model->name) : -err->code;
+	if (load_rungs(e, model, opts, &rungs, err))
+		return -err->code;
 
 	struct nx_loaded *l = nx_alloc(1, sizeof *l);
 	l->engine = e;

@@ -113,7 +113,9 @@ static int close_rungs(struct nx_rungs *r, const struct nx_rungs_source *source,
 	return 0;
 }
 
-static void make_ladder(struct nx_rungs *r, const struct nx_graph *one_row)
+/* Without 'copts' it has every size that might be a good one. */
+static void make_ladder(
+	struct nx_rungs *r, const struct nx_graph *one_row, const struct nx_compile_opts *copts)
 {
 	const struct nx_engine *e = r->engine;
 	int micro = e->info.micro_batch;
@@ -122,8 +124,8 @@ static void make_ladder(struct nx_rungs *r, const struct nx_graph *one_row)
 		nx_ladder_init(&r->ladder, NX_LADDER_DENSE, r->max_batch);
 		return;
 	}
-	if (micro > 0 && e->lib.ops->micro_batch)
-		micro = e->lib.ops->micro_batch(e->dev, one_row);
+	if (micro > 0 && e->lib.ops->micro_batch && copts)
+		micro = e->lib.ops->micro_batch(e->dev, one_row, copts);
 	if (micro > 0)
 		nx_ladder_init(&r->ladder, NX_LADDER_CUT,
 			(size_t)micro < r->max_batch ? (size_t)micro : r->max_batch);
@@ -131,19 +133,20 @@ static void make_ladder(struct nx_rungs *r, const struct nx_graph *one_row)
 		nx_ladder_init(&r->ladder, NX_LADDER_PAD, r->max_batch);
 }
 
-static int make_graphs(struct nx_rungs *r, const struct nx_rungs_source *source, struct nx_err *err)
+static int make_graphs(struct nx_rungs *r, const struct nx_rungs_source *source,
+	const struct nx_compile_opts *copts, struct nx_err *err)
 {
 	struct nx_graph *one = NULL;
 
 	if (!source->close) {
 		describe_nothing(r);
-		make_ladder(r, NULL);
+		make_ladder(r, NULL, copts);
 		r->graph = nx_alloc(r->ladder.n, sizeof *r->graph);
 		return 0;
 	}
 	if (source->close(source->arg, 1, &one, err))
 		return -err->code;
-	make_ladder(r, source->whole ? source->whole : one);
+	make_ladder(r, source->whole ? source->whole : one, copts);
 	r->graph = nx_alloc(r->ladder.n, sizeof *r->graph);
 	r->graph[0] = one;
 	if (describe(one, one->in, one->n_in, &r->in, err) ||
@@ -152,18 +155,24 @@ static int make_graphs(struct nx_rungs *r, const struct nx_rungs_source *source,
 	return r->engine->info.simulated ? 0 : close_rungs(r, source, err);
 }
 
-static int compile_all(struct nx_rungs *r, const struct nx_rungs_source *source,
-	const struct nx_load_opts *opts, struct nx_err *err)
+static struct nx_compile_opts compile_opts(
+	const struct nx_rungs_source *source, const struct nx_load_opts *opts)
 {
-	struct nx_engine *e = r->engine;
-	struct nx_compile_opts copts = {
-		.size = sizeof copts,
+	return (struct nx_compile_opts){
+		.size = sizeof(struct nx_compile_opts),
 		.precision = opts->precision,
 		.model = source->model,
 		.digest = source->digest,
 		.cost_ms = opts->cost_ms,
 		.n_cost = opts->n_cost,
+		.tuning = opts->tuning,
 	};
+}
+
+static int compile_all(struct nx_rungs *r, const struct nx_compile_opts *opts, struct nx_err *err)
+{
+	struct nx_engine *e = r->engine;
+	struct nx_compile_opts copts = *opts;
 	int rc = 0;
 
 	r->exec = nx_alloc(r->workers * r->ladder.n, sizeof *r->exec);
@@ -215,6 +224,7 @@ static int make_scratch(struct nx_rungs *r, struct nx_err *err)
 int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
 	const struct nx_load_opts *opts, struct nx_rungs **out, struct nx_err *err)
 {
+	const struct nx_compile_opts copts = compile_opts(source, opts);
 	struct nx_rungs *r = nx_alloc(1, sizeof *r);
 
 	r->engine = e;
@@ -222,7 +232,7 @@ int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
 	r->workers = (size_t)nx_workers_count(e->workers);
 	if (r->workers > r->max_batch)
 		r->workers = r->max_batch;
-	if (make_graphs(r, source, err) || compile_all(r, source, opts, err) ||
+	if (make_graphs(r, source, &copts, err) || compile_all(r, &copts, err) ||
 		make_scratch(r, err)) {
 		nx_rungs_free(&r);
 		return -err->code;
@@ -230,6 +240,53 @@ int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
 	free_graphs(r);
 	*out = r;
 	return 0;
+}
+
+static void put_text(void *arg, const char *text)
+{
+	nx_buf_adds(arg, text);
+}
+
+static int tune_graphs(struct nx_rungs *r, const struct nx_compile_opts *copts, double time_cap_ms,
+	struct nx_buf *text, struct nx_err *err)
+{
+	struct nx_engine *e = r->engine;
+	int64_t *rows = nx_alloc(r->ladder.n, sizeof *rows);
+	const struct nx_tune_job job = {
+		.size = sizeof job,
+		.n = r->ladder.n,
+		.graph = (const struct nx_graph *const *)r->graph,
+		.rows = rows,
+		.time_cap_ms = time_cap_ms,
+		.put = put_text,
+		.arg = text,
+	};
+
+	for (size_t i = 0; i < r->ladder.n; i++)
+		rows[i] = (int64_t)r->ladder.rows[i];
+	pthread_mutex_lock(&e->compiling);
+	pthread_mutex_lock(&e->running);
+	int rc = e->lib.ops->tune(e->dev, &job, copts, err);
+	pthread_mutex_unlock(&e->running);
+	pthread_mutex_unlock(&e->compiling);
+	free(rows);
+	return rc;
+}
+
+int nx_rungs_tune(struct nx_engine *e, const struct nx_rungs_source *source,
+	const struct nx_load_opts *opts, double time_cap_ms, struct nx_buf *text,
+	struct nx_err *err)
+{
+	const struct nx_compile_opts copts = compile_opts(source, opts);
+	struct nx_rungs *r = nx_alloc(1, sizeof *r);
+
+	r->engine = e;
+	r->max_batch = (size_t)opts->max_batch;
+	int rc = make_graphs(r, source, NULL, err);
+	if (rc == 0)
+		rc = tune_graphs(r, &copts, time_cap_ms, text, err);
+	nx_rungs_free(&r);
+	return rc;
 }
 
 static void io_release(struct io_list *list)
@@ -370,8 +427,7 @@ int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_
 
 void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem)
 {
-	const struct nx_plugin_exec *const *exec =
-		(const struct nx_plugin_exec *const *)r->exec;
+	const struct nx_plugin_exec *const *exec = (const struct nx_plugin_exec *const *)r->exec;
 	struct nx_plugin_memory m;
 
 	memset(mem, 0, sizeof *mem);

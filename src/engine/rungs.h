@@ -23,12 +23,19 @@ struct nx_rungs_source {
 	const char *model, *digest; /* passed on to the plugin; may be NULL */
 };
 
+/* Those of a whole model. */
+struct nx_rungs_source nx_rungs_model(const struct nx_model *model);
+
 struct nx_rungs;
 
 /* Compiles everything, so that running allocates nothing; keeps nothing of the source or of
  * 'opts'.  Errors are those of the source and of the plugin. */
 int nx_rungs_new(struct nx_engine *e, const struct nx_rungs_source *source,
 	const struct nx_load_opts *opts, struct nx_rungs **out, struct nx_err *err);
+/* Has the plugin tune the family for batches of up to opts->max_batch rows; appends its text. */
+int nx_rungs_tune(struct nx_engine *e, const struct nx_rungs_source *source,
+	const struct nx_load_opts *opts, double time_cap_ms, struct nx_buf *text,
+	struct nx_err *err);
 void nx_rungs_free(struct nx_rungs **r);
 
 /* Inputs and outputs, as of nx_loaded_inputs(); they live as long as the rungs. */

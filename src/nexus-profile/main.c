@@ -3,6 +3,7 @@
 #include "nexus-profile/run.h"
 
 #include "core/alloc.h"
+#include "profile/profile.h"
 
 #include <stddef.h>
 
@@ -20,6 +21,12 @@ static const struct nx_opt options[] = {
 		NX_OPT_NUMBER, offsetof(struct nx_profile_config, rel_error), 1e-6, 1, 0 },
 	{ 0, "time-cap", "TIME", "or until this time is up, for each batch size (default 5s)",
 		NX_OPT_DURATION, offsetof(struct nx_profile_config, time_cap_ms), 0, 0, 0 },
+	{ 0, "tune", "off|auto|force",
+		"how convolutions are computed: as the device does by itself, as measured and kept "
+		"by an earlier run or else now, or as measured now (default auto)",
+		NX_OPT_ENUM, offsetof(struct nx_profile_config, tune), 0, 0, 0 },
+	{ 0, "tune-cap", "TIME", "stop tuning a model after this time (default 20s)",
+		NX_OPT_DURATION, offsetof(struct nx_profile_config, tune_cap_ms), 0, 0, 0 },
 	NX_OPT_ROW_SEED(struct nx_profile_config, seed),
 	NX_OPT_ROW_OUTPUT(struct nx_profile_config, output),
 	NX_OPT_ROW_FILTER(struct nx_profile_config, filter),
@@ -53,6 +60,8 @@ int main(int argc, char **argv)
 		.batches = "1,2,4,8,16,32",
 		.rel_error = 0.02,
 		.time_cap_ms = 5000,
+		.tune = NX_TUNE_AUTO,
+		.tune_cap_ms = 20000,
 		.seed = 1,
 	};
 	struct nx_err err = NX_ERR_INIT;

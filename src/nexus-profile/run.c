@@ -86,6 +86,8 @@ int nx_profile_run(const struct nx_profile_config *c, const struct nx_common *co
 		.rel_error = c->rel_error,
 		.time_cap_ms = c->time_cap_ms,
 		.seed = (uint64_t)c->seed,
+		.tune = (enum nx_tune_mode)c->tune,
+		.tune_cap_ms = c->tune_cap_ms,
 	};
 	struct nx_buf json = NX_BUF_INIT;
 	int *batches = NULL;

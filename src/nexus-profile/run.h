@@ -9,7 +9,8 @@
 struct nx_profile_config {
 	const char *device, *batches, *precision, *output, *filter;
 	int64_t threads, seed;
-	double rel_error, time_cap_ms;
+	double rel_error, time_cap_ms, tune_cap_ms;
+	int tune; /* enum nx_tune_mode */
 	bool list_devices, verify, force;
 };
 

@@ -57,6 +57,20 @@ struct nx_compile_opts {
 	const char *digest;
 	const double *cost_ms; /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */
 	size_t n_cost;
+	/* What tune() once gave for this model, NULL for nothing.  It comes from a file: a plugin
+	 * leaves out what it does not understand. */
+	const char *tuning;
+};
+
+/* What to tune: one model for a ladder of batch sizes. */
+struct nx_tune_job {
+	size_t size;
+	size_t n; /* of the following two; ascending, the first for one row */
+	const struct nx_graph *const *graph;
+	const int64_t *rows;
+	double time_cap_ms; /* measuring stops when it is over; what was found until then counts */
+	void (*put)(void *arg, const char *text); /* called once, with the result */
+	void *arg;
 };
 
 struct nx_plugin_memory {
@@ -109,12 +123,20 @@ struct nx_plugin {
 
 	/* Rows a piece of this model should have at most on a device with micro_batch > 0, from
 	 * its graph of one row; NULL: the device's micro_batch. */
-	int (*micro_batch)(const struct nx_plugin_device *dev, const struct nx_graph *one_row);
+	int (*micro_batch)(const struct nx_plugin_device *dev, const struct nx_graph *one_row,
+		const struct nx_compile_opts *opts);
 
 	/* What an executable computes in ("fp32"); NULL: always the device's default. */
 	const char *(*precision)(const struct nx_plugin_exec *exec);
 	/* Calls fn for each step of an executable, in order; NULL where there are none. */
 	void (*steps)(const struct nx_plugin_exec *exec, nx_plugin_step_fn *fn, void *arg);
+
+	/* Finds by measuring how a model runs fastest; the text is for compile and micro_batch.
+	 * 'version' names everything but the device that the text is only good for: library,
+	 * instruction set, form of the text.  Both NULL where there is nothing to tune. */
+	int (*tune)(struct nx_plugin_device *dev, const struct nx_tune_job *job,
+		const struct nx_compile_opts *opts, struct nx_err *err);
+	const char *(*version)(void);
 };
 
 typedef const struct nx_plugin *nx_plugin_entry_fn(void);

@@ -141,14 +141,39 @@ static void describe(const struct nx_engine *engine, const struct nx_model *mode
 	p->latency.point = nx_alloc(opts->n_batches, sizeof *p->latency.point);
 }
 
+/* Loads the model, tuned if that is asked for. */
+static int load(struct bench *b, struct nx_engine *engine, const struct nx_model *model,
+	const struct nx_measure_opts *opts, struct nx_err *err)
+{
+	const struct nx_tune_opts tune = {
+		.max_batch = opts->batch[opts->n_batches - 1],
+		.precision = opts->precision,
+		.time_cap_ms = opts->tune_cap_ms,
+		.again = opts->tune == NX_TUNE_FORCE,
+	};
+	struct nx_buf tuning = NX_BUF_INIT;
+	int rc = 0;
+
+	if (opts->tune != NX_TUNE_OFF)
+		rc = nx_engine_tune(engine, model, &tune, &tuning, err);
+	const struct nx_load_opts load = {
+		.max_batch = tune.max_batch,
+		.precision = opts->precision,
+		.tuning = tuning.data ? tuning.data : "",
+	};
+	if (rc == 0)
+		rc = nx_engine_load(engine, model, &load, &b->loaded, err);
+	nx_buf_release(&tuning);
+	return rc;
+}
+
 int nx_profile_measure(struct nx_engine *engine, const struct nx_model *model,
 	const struct nx_measure_opts *opts, nx_measure_fn *progress, void *arg,
 	struct nx_profile *out, struct nx_err *err)
 {
 	int top = opts->batch[opts->n_batches - 1];
-	const struct nx_load_opts load = { .max_batch = top, .precision = opts->precision };
 	struct bench b = { 0 };
-	int rc = nx_engine_load(engine, model, &load, &b.loaded, err);
+	int rc = load(&b, engine, model, opts, err);
 
 	memset(out, 0, sizeof *out);
 	if (rc)

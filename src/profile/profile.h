@@ -6,6 +6,12 @@
 #include "engine/engine.h"
 #include "formats/profile.h"
 
+enum nx_tune_mode {
+	NX_TUNE_OFF,   /* as the device does by itself */
+	NX_TUNE_AUTO,  /* what is kept on disk, or measured and kept */
+	NX_TUNE_FORCE, /* measured and kept, whatever is there */
+};
+
 struct nx_measure_opts {
 	const int *batch; /* ascending, each at least 1 */
 	size_t n_batches;
@@ -13,6 +19,8 @@ struct nx_measure_opts {
 	double rel_error;      /* half the 95 % confidence interval of a mean, over the mean */
 	double time_cap_ms;    /* for one batch size, warm-up included */
 	uint64_t seed;         /* of the input data */
+	enum nx_tune_mode tune;
+	double tune_cap_ms; /* for tuning */
 };
 
 /* What is known of a batch size so far. */

@@ -39,6 +39,35 @@ status 0 "a time cap ends what never settles" \
 	nexus-profile -d sim:alpha=0,beta=30,noise=0.9 -b 1 --rel-error 0.000001 --time-cap 90ms "$model"
 is "with the samples there were" "$(jq '.latency[0].samples >= 1' out)" true
 
+# shellcheck disable=SC2317 # status calls it
+profile_cpu() {
+	nexus-profile -d cpu -b 1,2 --rel-error 1 --tune-cap 200ms "$@"
+}
+
+# A model that a CPU can run is tuned once, and the tuning kept.
+if nexus-profile --list-devices 2>/dev/null | grep -q '^cpu '; then
+	status 0 "--tune off" profile_cpu --tune off "$model"
+	[ ! -e cache ]
+	report $? "keeps nothing"
+	status 0 "a first profile tunes" profile_cpu "$model"
+	is "and keeps one private file" "$(stat -c '%a %F' cache/tuning-*)" "600 regular file"
+	is "in a private folder" "$(stat -c %a cache)" 700
+	before=$(stat -c %Y.%i cache/tuning-*)
+	status 0 "a second one takes it" profile_cpu "$model"
+	is "as it is" "$(stat -c %Y.%i cache/tuning-*)" "$before"
+	status 0 "--tune force" profile_cpu --tune force "$model"
+	[ "$(stat -c %Y.%i cache/tuning-*)" != "$before" ]
+	report $? "measures again"
+	for f in cache/tuning-*; do printf 'rubbish' >"$f"; done
+	status 0 "a damaged tuning" profile_cpu "$model"
+	is "is named in one warning" "$(grep -c 'tuning-.* is damaged' err)" 1
+	status 0 "and made anew" profile_cpu "$model"
+	empty "without a word" err
+	status 0 "where nothing can be kept" env NEXUS_CACHE=/dev/null/no \
+		nexus-profile -d cpu -b 1 --rel-error 1 --tune-cap 200ms "$model"
+	like "a warning says so" err 'not kept'
+fi
+
 status 0 "lists devices" nexus-profile --list-devices
 like "the simulator is among them" out '^sim +fp32'
 

@@ -15,7 +15,7 @@ tap_n=0
 tap_failed=0
 tap_pids=
 TAP_DIR=$(mktemp -d "${TMPDIR:-/tmp}/nexus-test.XXXXXX") || exit 71
-export NEXUS_RUNTIME_DIR="$TAP_DIR/run"
+export NEXUS_RUNTIME_DIR="$TAP_DIR/run" NEXUS_CACHE="$TAP_DIR/cache"
 cd "$TAP_DIR" || exit 71
 
 # Kills what background started, and waits for it.

@@ -160,23 +160,44 @@ static void start(struct cpu_build *b)
 	}
 }
 
-int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err)
+static int build(struct cpu_build *b, struct nx_err *err)
 {
+	const struct nx_graph *g = b->g;
+
+	b->val = nx_alloc(g->n_values, sizeof *b->val);
+	nx_fusion_init(&b->fusion, g, b->e->dev->off);
+	start(b);
+	cpu_codes_plan(b);
+	int rc = emit_all(b, err);
+	for (size_t i = 0; i < g->n_out && rc == 0; i++)
+		rc = emit_output(b, i, err);
+	nx_fusion_release(&b->fusion);
+	free(b->val);
+	return rc ? rc : cpu_exec_finish(b->e, err);
+}
+
+int cpu_exec_new(struct nx_plugin_device *dev, const struct nx_graph *g, const struct cpu_how *how,
+	struct nx_plugin_exec **out, struct nx_err *err)
+{
+	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);
 	struct cpu_build b = {
 		.e = e,
 		.g = g,
-		.type = e->precision == CPU_BF16 ? dnnl_bf16 : dnnl_f32,
-		.integers = e->precision == CPU_INT8,
+		.how = how,
+		.type = how->precision == CPU_BF16 ? dnnl_bf16 : dnnl_f32,
+		.integers = how->precision == CPU_INT8,
 	};
 
-	b.val = nx_alloc(g->n_values, sizeof *b.val);
-	nx_fusion_init(&b.fusion, g, e->dev->off);
-	start(&b);
-	cpu_codes_plan(&b);
-	int rc = emit_all(&b, err);
-	for (size_t i = 0; i < g->n_out && rc == 0; i++)
-		rc = emit_output(&b, i, err);
-	nx_fusion_release(&b.fusion);
-	free(b.val);
-	return rc ? rc : cpu_exec_finish(e, err);
+	e->dev = dev;
+	e->opset = g->opset;
+	e->worker = how->worker;
+	e->precision = how->precision;
+	int rc = dnn_check(dnnl_stream_create(&e->stream, dev->engine, dnnl_stream_default_flags),
+		"stream", err);
+	if (rc == 0)
+		rc = build(&b, err);
+	if (rc)
+		cpu_exec_free(&e);
+	*out = e;
+	return rc;
 }

@@ -7,6 +7,7 @@
 #define NX_PLUGINS_CPU_BUILD_H
 
 #include "plugins/cpu/exec.h"
+#include "plugins/cpu/tuning.h"
 #include "fuse/fuse.h"
 #include "plugins/cpu/weights.h"
 
@@ -44,6 +45,14 @@ struct cpu_val {
 	bool wished; /* somebody has said what he wishes */
 };
 
+/* How to build. */
+struct cpu_how {
+	enum cpu_precision precision;
+	int64_t rows; /* of the closed graph */
+	int worker;
+	const struct cpu_tuning *tuning; /* NULL: nothing was measured */
+};
+
 struct cpu_build {
 	struct nx_plugin_exec *e;
 	const struct nx_graph *g;
@@ -51,6 +60,7 @@ struct cpu_build {
 	bool integers;         /* codes are computed with where possible */
 	struct nx_fusion fusion;
 	struct cpu_val *val;
+	const struct cpu_how *how;
 };
 
 /* The plugin's own passes, beside those of the fusion. */
@@ -65,7 +75,9 @@ bool cpu_pass(const struct cpu_build *b, unsigned bit);
 
 #define CPU_NOT_MINE 1 /* an emitter's answer: the reference kernel must do it */
 
-int cpu_build(struct nx_plugin_exec *e, const struct nx_graph *g, struct nx_err *err);
+/* Makes an executable of a closed graph, which must outlive it. */
+int cpu_exec_new(struct nx_plugin_device *dev, const struct nx_graph *g, const struct cpu_how *how,
+	struct nx_plugin_exec **out, struct nx_err *err);
 
 const struct nx_shape *cpu_shape(const struct cpu_build *b, int value);
 size_t cpu_value_bytes(const struct cpu_build *b, int value); /* row-major, in its own type */

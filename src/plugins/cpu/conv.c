@@ -4,9 +4,11 @@
  * chooses; so a network settles on one layout (channels innermost on current CPUs) and reorders
  * are rare.
  */
+#include "core/alloc.h"
 #include "plugins/cpu/linear.h"
 #include "plugins/cpu/nodes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct conv {
@@ -115,10 +117,26 @@ static int describe(struct cpu_build *b, const struct nx_group *group, struct co
 	return 0;
 }
 
-/* A descriptor for given layouts (NULL: any). */
-static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *c,
-	const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst, const struct dnn_attr *attr)
+struct form {
+	const dnnl_memory_desc_t *src, *dst; /* NULL: any */
+	dnnl_alg_kind_t alg;
+	int64_t rows; /* of the batch */
+};
+
+static struct nx_shape with_rows(const struct cpu_build *b, int value, int64_t rows)
 {
+	struct nx_shape s = *cpu_shape(b, value);
+
+	if (rows != b->how->rows)
+		s.dim[0] = s.dim[0] / b->how->rows * rows;
+	return s;
+}
+
+static dnnl_primitive_desc_t try_form(struct cpu_build *b, const struct conv *c,
+	const struct form *f, const struct dnn_attr *attr)
+{
+	const struct nx_shape src_shape = with_rows(b, c->src, f->rows),
+			      dst_shape = with_rows(b, c->dst, f->rows);
 	dnnl_memory_desc_t any_src, any_dst, weights, bias;
 	union {
 		dnnl_convolution_desc_t conv;
@@ -126,24 +144,88 @@ static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *
 	} d;
 	dnnl_status_t st;
 
-	dnn_md_any(&any_src, c->linear.type, cpu_shape(b, c->src));
-	dnn_md_any(&any_dst, c->linear.dst_type, cpu_shape(b, c->dst));
+	dnn_md_any(&any_src, c->linear.type, &src_shape);
+	dnn_md_any(&any_dst, c->linear.dst_type, &dst_shape);
 	cpu_linear_weights_md(&c->linear, &weights);
 	cpu_linear_bias_md(&c->linear, &bias);
 	const dnnl_memory_desc_t *bias_md = cpu_linear_has_bias(&c->linear) ? &bias : NULL;
+	const dnnl_memory_desc_t *src = f->src ? f->src : &any_src,
+				 *dst = f->dst ? f->dst : &any_dst;
 	if (c->transposed)
 		st = dnnl_dilated_deconvolution_forward_desc_init(&d.deconv, dnnl_forward_inference,
-			dnnl_deconvolution_direct, src ? src : &any_src, &weights, bias_md,
-			dst ? dst : &any_dst, c->strides, c->dilates, c->pad_l, c->pad_r);
+			dnnl_deconvolution_direct, src, &weights, bias_md, dst, c->strides,
+			c->dilates, c->pad_l, c->pad_r);
 	else
 		st = dnnl_dilated_convolution_forward_desc_init(&d.conv, dnnl_forward_inference,
-			dnnl_convolution_direct, src ? src : &any_src, &weights, bias_md,
-			dst ? dst : &any_dst, c->strides, c->dilates, c->pad_l, c->pad_r);
+			f->alg, src, &weights, bias_md, dst, c->strides, c->dilates, c->pad_l,
+			c->pad_r);
 	return st == dnnl_success ? dnn_pd_new(b->e->dev->engine, &d, attr) : NULL;
 }
 
-/* The layout that is there if it runs fast, else whatever oneDNN likes best. */
-static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
+static dnnl_primitive_desc_t try_layout(struct cpu_build *b, const struct conv *c,
+	const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst, const struct dnn_attr *attr)
+{
+	const struct form f = { src, dst, dnnl_convolution_direct, b->how->rows };
+
+	return try_form(b, c, &f, attr);
+}
+
+/*
+ * Winograd's weights are packed for the size of the batch.  Those of one row and of a whole piece
+ * are held; an executable between them uses it where it can share them.
+ */
+static bool shares_weights(struct cpu_build *b, const struct conv *c, dnnl_primitive_desc_t pd,
+	const struct dnn_attr *attr)
+{
+	const int64_t held[] = { 1, b->how->tuning->piece };
+	bool same = b->how->rows == 1 || b->how->rows == b->how->tuning->piece ||
+		    b->how->tuning->piece < 1;
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(held) && !same; i++) {
+		const struct form f = { NULL, NULL, dnnl_convolution_winograd, held[i] };
+		dnnl_primitive_desc_t other = try_form(b, c, &f, attr);
+		same = other && dnnl_memory_desc_equal(dnn_pd_md(pd, dnnl_query_weights_md),
+					dnn_pd_md(other, dnnl_query_weights_md));
+		if (other)
+			dnnl_primitive_desc_destroy(other);
+	}
+	return same;
+}
+
+/* As measuring chose; NULL where that is no fast form of this convolution. */
+static dnnl_primitive_desc_t try_algo(
+	struct cpu_build *b, const struct conv *c, enum cpu_algo algo, const struct dnn_attr *attr)
+{
+	const struct nx_shape *src_shape = cpu_shape(b, c->src), *dst_shape = cpu_shape(b, c->dst);
+	struct form f = { NULL, NULL, dnnl_convolution_direct, b->how->rows };
+	dnnl_memory_desc_t src, dst;
+
+	if (algo == CPU_ALGO_WINOGRAD) {
+		f.alg = dnnl_convolution_winograd;
+		if (c->transposed)
+			return NULL;
+	} else if (algo == CPU_ALGO_LAST) {
+		dnn_md_channels_last(&src, c->linear.type, src_shape);
+		dnn_md_channels_last(&dst, c->linear.dst_type, dst_shape);
+		f.src = &src;
+		f.dst = &dst;
+	} else {
+		dnn_md_blocked(&src, c->linear.type, src_shape);
+		dnn_md_blocked(&dst, c->linear.dst_type, dst_shape);
+		/* The picture itself stays as it is. */
+		f.src = src_shape->dim[1] % 16 ? NULL : &src;
+		f.dst = &dst;
+	}
+	dnnl_primitive_desc_t pd = try_form(b, c, &f, attr);
+	if (!pd || (dnn_pd_is_fast(pd) &&
+			   (algo != CPU_ALGO_WINOGRAD || shares_weights(b, c, pd, attr))))
+		return pd;
+	dnnl_primitive_desc_destroy(pd);
+	return NULL;
+}
+
+/* As the tuning says; else the layout that is there if it runs fast, or what oneDNN likes. */
+static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c, const char *class,
 	const struct cpu_rep *src, const struct cpu_rep *residual, const struct dnn_attr *attr)
 {
 	dnnl_memory_desc_t src_md = src->md, dst_md;
@@ -156,8 +238,11 @@ static dnnl_primitive_desc_t choose(struct cpu_build *b, const struct conv *c,
 		to = &dst_md;
 	}
 	const dnnl_memory_desc_t *tries[][2] = { { from, to }, { from, NULL }, { NULL, NULL } };
+	enum cpu_algo algo = cpu_tuning_algo(b->how->tuning, b->how->rows, class);
 	dnnl_primitive_desc_t pd = NULL;
 
+	if (algo != CPU_ALGO_FOLLOW && (pd = try_algo(b, c, algo, attr)))
+		return pd;
 	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
 		pd = try_layout(b, c, tries[i][0], tries[i][1], attr);
 		if (pd && dnn_pd_is_fast(pd))
@@ -203,6 +288,34 @@ static int place_output(struct cpu_build *b, const struct conv *c, dnnl_primitiv
 	return 0;
 }
 
+static size_t add_dims(char *text, size_t len, const char *name, const dnnl_dim_t *dim, int n)
+{
+	for (int i = 0; i < n && len < CPU_CLASS_SIZE; i++)
+		len += (size_t)snprintf(text + len, CPU_CLASS_SIZE - len, "%s%lld", i ? "x" : name,
+			(long long)dim[i]);
+	return len;
+}
+
+/* What a tuning calls this convolution; "" if it would be too long. */
+static void name_class(const struct cpu_build *b, const struct conv *c, char text[CPU_CLASS_SIZE])
+{
+	const struct nx_group *group = c->linear.group;
+	const dnnl_memory_desc_t *w = &c->linear.stored;
+	size_t len = (size_t)snprintf(text, CPU_CLASS_SIZE, "%s", c->transposed ? "t" : "c");
+
+	len = add_dims(text, len, "", cpu_shape(b, c->src)->dim + 1, c->spatial + 1);
+	len = add_dims(text, len, "/w", w->dims, w->ndims);
+	len = add_dims(text, len, "/s", c->strides, c->spatial);
+	len = add_dims(text, len, "/d", c->dilates, c->spatial);
+	len = add_dims(text, len, "/l", c->pad_l, c->spatial);
+	len = add_dims(text, len, "/r", c->pad_r, c->spatial);
+	if (len < CPU_CLASS_SIZE)
+		len += (size_t)snprintf(text + len, CPU_CLASS_SIZE - len, "/%d%s",
+			(int)group->act.kind, group->residual == NX_NO_VALUE ? "" : "+");
+	if (len >= CPU_CLASS_SIZE)
+		text[0] = '\0';
+}
+
 static bool is_padded(const struct conv *c)
 {
 	for (int i = 0; i < c->spatial; i++)
@@ -216,6 +329,7 @@ static int emit_conv(
 {
 	struct cpu_rep src = { .codes = c->linear.src }, sum, *residual = NULL;
 	struct cpu_extras extras;
+	char class[CPU_CLASS_SIZE] = "";
 	int dst = 0;
 
 	if (c->linear.group->residual != NX_NO_VALUE) {
@@ -225,7 +339,10 @@ static int emit_conv(
 	}
 	if (cpu_extras_init(&extras, b, &c->linear, residual, err))
 		return -err->code;
-	dnnl_primitive_desc_t pd = choose(b, c, from, residual, &extras.attr);
+	/* What runs in integers is not tuned. */
+	if (!c->linear.coded)
+		name_class(b, c, class);
+	dnnl_primitive_desc_t pd = choose(b, c, class, from, residual, &extras.attr);
 	cpu_extras_release(&extras);
 	if (!pd || (c->linear.coded && !dnn_pd_is_fast(pd))) {
 		if (pd)
@@ -238,7 +355,12 @@ static int emit_conv(
 		dnnl_primitive_desc_destroy(pd);
 		return -err->code;
 	}
-	return cpu_linear_step(b, &c->linear, pd, src.buf, dst, err);
+	if (cpu_linear_step(b, &c->linear, pd, src.buf, dst, err))
+		return -err->code;
+	struct cpu_step *step = b->e->step[b->e->n_steps - 1];
+	step->class = nx_strdup(class);
+	step->head = c->linear.group->head;
+	return 0;
 }
 
 int cpu_emit_conv(struct cpu_build *b, const struct nx_group *group, struct nx_err *err)

@@ -11,12 +11,11 @@
 #include "plugins/cpu/build.h"
 #include "plugins/cpu/lane.h"
 #include "plugins/cpu/precision.h"
+#include "plugins/cpu/tune.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define MICRO_BATCH_MAX 16
 
 /* OpenMP's own header comes with the compiler, not with the library oneDNN brings along. */
 extern void omp_set_num_threads(int n);
@@ -60,7 +59,7 @@ static void fill_info(struct nx_device_info *info)
 	info->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 	info->threads_max = cores();
 	info->threads = 1;
-	info->micro_batch = MICRO_BATCH_MAX;
+	info->micro_batch = CPU_PIECE_MAX;
 }
 
 static int cpu_list(
@@ -128,12 +127,12 @@ static int cpu_open(const struct nx_host *host, const char *args, struct nx_plug
 {
 	unsigned off = 0;
 
-	(void)host;
 	fill_info(info);
 	if (parse_args(args, info, &off, err))
 		return -err->code;
 
 	struct nx_plugin_device *dev = nx_alloc(1, sizeof *dev);
+	dev->host = host;
 	dev->off = off;
 	dev->n_lanes = info->threads;
 	dev->lane = nx_alloc((size_t)dev->n_lanes, sizeof *dev->lane);
@@ -187,30 +186,55 @@ static int check_closed(const struct nx_graph *g, struct nx_err *err)
 	return 0;
 }
 
+static int check_graph(const struct nx_graph *g, const struct nx_compile_opts *opts,
+	enum cpu_precision *precision, struct nx_err *err)
+{
+	return cpu_precision_choose(opts->precision, g, precision, err) ||
+			       check_operators(g, err) || check_closed(g, err)
+		       ? -err->code
+		       : 0;
+}
+
 static int cpu_compile(struct nx_plugin_device *dev, const struct nx_graph *graph, int64_t batch,
 	const struct nx_compile_opts *opts, struct nx_plugin_exec **out, struct nx_err *err)
 {
-	(void)batch;
-	omp_set_num_threads(1);
-	enum cpu_precision precision;
-	if (cpu_precision_choose(opts->precision, graph, &precision, err) ||
-		check_operators(graph, err) || check_closed(graph, err))
-		return -err->code;
+	struct cpu_tuning tuning;
+	struct cpu_how how = {
+		.rows = batch,
+		.worker = opts->worker % dev->n_lanes,
+		.tuning = &tuning,
+	};
 
-	struct nx_plugin_exec *e = nx_alloc(1, sizeof *e);
-	e->dev = dev;
-	e->opset = graph->opset;
-	e->worker = opts->worker % dev->n_lanes;
-	e->precision = precision;
-	int rc = dnn_check(dnnl_stream_create(&e->stream, dev->engine, dnnl_stream_default_flags),
-		"stream", err);
-	if (rc == 0)
-		rc = cpu_build(e, graph, err);
-	if (rc)
-		cpu_exec_free(&e);
-	else
-		*out = e;
+	omp_set_num_threads(1);
+	if (check_graph(graph, opts, &how.precision, err))
+		return -err->code;
+	cpu_tuning_parse(opts->tuning, &tuning);
+	int rc = cpu_exec_new(dev, graph, &how, out, err);
+	cpu_tuning_release(&tuning);
 	return rc;
+}
+
+static int tune_model(struct nx_plugin_device *dev, const struct nx_tune_job *job,
+	const struct nx_compile_opts *opts, struct nx_err *err)
+{
+	enum cpu_precision precision = CPU_FP32;
+
+	omp_set_num_threads(1);
+	for (size_t i = 0; i < job->n; i++)
+		if (check_graph(job->graph[i], opts, &precision, err))
+			return -err->code;
+	return cpu_tune(dev, job, precision, err);
+}
+
+/* Changes with the code generator, with what it may use, and with the meaning of a tuning. */
+static const char *cpu_version(void)
+{
+	static char text[48];
+	const dnnl_version_t *v = dnnl_version();
+
+	snprintf(text, sizeof text, "onednn-%d.%d.%d-isa%x-tuning1", v->major, v->minor, v->patch,
+		(unsigned)dnnl_get_effective_cpu_isa());
+	return text;
 }
 
 static int cpu_run(
@@ -229,13 +253,12 @@ static const char *cpu_precision(const struct nx_plugin_exec *e)
  * Rows that fit into the core's own cache with what lies between two layers: beyond it a larger
  * piece is slower than two small ones, below it small networks save the fixed cost of a step.
  */
-static int cpu_micro_batch(const struct nx_plugin_device *dev, const struct nx_graph *g)
+static int guess_piece(const struct nx_graph *g)
 {
 	long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
 	uint64_t largest = 1;
 	int rows = 1;
 
-	(void)dev;
 	for (size_t i = 0; i < g->n_values; i++) {
 		const struct nx_value *v = &g->values[i];
 		int64_t n = v->known && !v->constant ? nx_shape_count(&v->shape) : 0;
@@ -243,9 +266,21 @@ static int cpu_micro_batch(const struct nx_plugin_device *dev, const struct nx_g
 		largest = bytes > largest ? bytes : largest;
 	}
 	cache = cache > 0 ? cache : 1 << 19;
-	while (rows < MICRO_BATCH_MAX && (uint64_t)rows * 2 * largest * 2 <= (uint64_t)cache)
+	while (rows < CPU_PIECE_MAX && (uint64_t)rows * 2 * largest * 2 <= (uint64_t)cache)
 		rows *= 2;
 	return rows;
+}
+
+static int cpu_micro_batch(const struct nx_plugin_device *dev, const struct nx_graph *g,
+	const struct nx_compile_opts *opts)
+{
+	struct cpu_tuning tuning;
+
+	(void)dev;
+	cpu_tuning_parse(opts->tuning, &tuning);
+	int piece = tuning.piece ? tuning.piece : guess_piece(g);
+	cpu_tuning_release(&tuning);
+	return piece;
 }
 
 static const struct nx_plugin plugin = {
@@ -264,6 +299,8 @@ static const struct nx_plugin plugin = {
 	.micro_batch = cpu_micro_batch,
 	.steps = cpu_exec_steps,
 	.precision = cpu_precision,
+	.tune = tune_model,
+	.version = cpu_version,
 };
 
 NX_PLUGIN_EXPORT const struct nx_plugin *nx_plugin_entry(void);

@@ -91,6 +91,15 @@ void dnn_md_channels_last(
 	dnnl_memory_desc_init_by_strides(md, n, dims, type, strides);
 }
 
+void dnn_md_blocked(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape)
+{
+	static const dnnl_format_tag_t tag[] = { dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c };
+	dnnl_dims_t dims = { 0 };
+	int n = copy_dims(shape, dims);
+
+	dnnl_memory_desc_init_by_tag(md, n, dims, type, tag[n - 3]);
+}
+
 void dnn_md_any(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape)
 {
 	dnnl_dims_t dims = { 0 };

@@ -25,6 +25,8 @@ void dnn_md_plain(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx
 /* The same dimensions with channels (axis 1) innermost. */
 void dnn_md_channels_last(
 	dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
+/* The same dimensions with channels in blocks of 16, each innermost; rank 3 to 5. */
+void dnn_md_blocked(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
 /* The same dimensions, layout open. */
 void dnn_md_any(dnnl_memory_desc_t *md, dnnl_data_type_t type, const struct nx_shape *shape);
 /* The same layout with elements of another type. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int cpu_buf_new(struct nx_plugin_exec *e, enum cpu_buf_kind kind, size_t bytes)
 {
@@ -214,7 +215,7 @@ int cpu_exec_finish(struct nx_plugin_exec *e, struct nx_err *err)
 	return cpu_lane_join(&e->dev->lane[e->worker], e, err);
 }
 
-static int run_steps(
+static int bind_io(
 	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err)
 {
 	if (e->base != e->lane->data && rebase(e, e->lane->data, err))
@@ -227,9 +228,33 @@ static int run_steps(
 		if (set_address(b->op->memory, b->op->ptr, err))
 			return -err->code;
 	}
+	return 0;
+}
+
+static int run_steps(struct nx_plugin_exec *e, struct nx_err *err)
+{
 	for (size_t i = 0; i < e->n_steps; i++)
 		if (e->step[i]->run(e->step[i], e, err))
 			return -err->code;
+	return 0;
+}
+
+double cpu_time_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int time_steps(struct nx_plugin_exec *e, double *ns, struct nx_err *err)
+{
+	for (size_t i = 0; i < e->n_steps; i++) {
+		double start = cpu_time_ns();
+		if (e->step[i]->run(e->step[i], e, err))
+			return -err->code;
+		ns[i] += cpu_time_ns() - start;
+	}
 	return 0;
 }
 
@@ -237,7 +262,20 @@ int cpu_exec_run(
 	struct nx_plugin_exec *e, const void *const *in, void *const *out, struct nx_err *err)
 {
 	pthread_mutex_lock(&e->lane->lock);
-	int rc = run_steps(e, in, out, err);
+	int rc = bind_io(e, in, out, err);
+	if (rc == 0)
+		rc = run_steps(e, err);
+	pthread_mutex_unlock(&e->lane->lock);
+	return rc;
+}
+
+int cpu_exec_time(struct nx_plugin_exec *e, const void *const *in, void *const *out, double *ns,
+	struct nx_err *err)
+{
+	pthread_mutex_lock(&e->lane->lock);
+	int rc = bind_io(e, in, out, err);
+	if (rc == 0)
+		rc = time_steps(e, ns, err);
 	pthread_mutex_unlock(&e->lane->lock);
 	return rc;
 }
@@ -272,6 +310,7 @@ static void step_free(struct cpu_step *s)
 	free(s->tensor);
 	free(s->in);
 	free(s->out);
+	free(s->class);
 	free(s);
 }
 

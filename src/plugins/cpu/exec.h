@@ -49,6 +49,8 @@ struct cpu_step {
 	bool is_dnn;
 
 	char kernel[48];       /* what computes it */
+	char *class;           /* of a convolution, as in a tuning; NULL otherwise */
+	int head;              /* its node in the graph */
 	dnnl_primitive_t prim; /* oneDNN steps */
 	size_t scratch_bytes;
 	dnnl_memory_t scratch;
@@ -118,6 +120,11 @@ void cpu_exec_steps(const struct nx_plugin_exec *e, nx_plugin_step_fn *fn, void 
 /* What n executables of a device hold together. */
 void cpu_exec_memory(
 	const struct nx_plugin_exec *const *exec, size_t n, struct nx_plugin_memory *mem);
+/* The same, and the thread's CPU time each step took, added to ns[n_steps]. */
+int cpu_exec_time(struct nx_plugin_exec *e, const void *const *in, void *const *out, double *ns,
+	struct nx_err *err);
+/* CPU time of the calling thread: what others do on this core does not count. */
+double cpu_time_ns(void);
 void cpu_exec_free(struct nx_plugin_exec **e);
 
 #endif

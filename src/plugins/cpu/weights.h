@@ -10,6 +10,7 @@
 #include "plugins/cpu/exec.h"
 
 struct nx_plugin_device {
+	const struct nx_host *host;
 	dnnl_engine_t engine;
 	dnnl_stream_t stream;  /* for work at compile time */
 	unsigned off;          /* passes that are switched off: enum nx_fuse_pass, enum cpu_pass */
