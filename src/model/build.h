@@ -73,7 +73,17 @@ int nx_rows_rewrite(struct nx_graph *g, const struct nx_graph *one, size_t i, in
 int nx_rows_track(const struct nx_graph *g, const struct nx_graph *one, size_t i, int64_t batch,
 	int *rows, struct nx_err *err);
 
+/* The bytes of an ONNX file: in memory, or still in the file, which is read piece by piece. */
+struct nx_onnx_file {
+	const uint8_t *data; /* NULL: 'fd' is open for reading */
+	size_t len;
+	int fd;
+};
+/* Copies n bytes from 'at' on.  NX_EDATA if they are not there, NX_EIO. */
+int nx_onnx_read(
+	const struct nx_onnx_file *file, uint64_t at, void *to, size_t n, struct nx_err *err);
+
 /* ONNX bytes to a graph, folded and free of dead nodes. */
-int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_err *err);
+int nx_onnx_load(const struct nx_onnx_file *file, struct nx_graph **out, struct nx_err *err);
 
 #endif

@@ -3,20 +3,22 @@
 
 #include "model/build.h"
 #include "model/bundle.h"
+#include "model/hashing.h"
 
 #include "core/alloc.h"
 #include "core/fs.h"
 #include "core/text.h"
 
+#include <fcntl.h>
 #include <libgen.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_CAP   ((size_t)2 << 30)
-#define HASH_ALONE ((size_t)1 << 20) /* bytes worth a thread */
+#define FILE_CAP ((size_t)2 << 30)
+#define LARGE    ((off_t)1 << 20)
 
 static const char *const suffixes[] = { ".onnx", ".tar.zst", ".tar.gz", ".tar", ".tgz", ".zip" };
 
@@ -149,80 +151,59 @@ static int check_one_row(struct nx_model *m, struct nx_err *err)
 	return rc;
 }
 
-/* The digest of a large file takes as long as all the rest, so a thread of its own makes it. */
-struct hashing {
-	pthread_t thread;
-	bool started;
-	const void *data;
-	size_t len;
-	char *out;
-};
-
-static void *hash(void *arg)
+static int load_onnx(struct nx_model *m, const struct nx_onnx_file *file, struct nx_err *err)
 {
-	const struct hashing *h = arg;
+	struct nx_hashing hashing;
+	struct nx_err unread = NX_ERR_INIT;
 
-	nx_digest_of(h->data, h->len, h->out);
-	return NULL;
-}
-
-static void hash_start(struct hashing *h, const void *data, size_t len, char *out)
-{
-	*h = (struct hashing){ .data = data, .len = len, .out = out };
-	h->started = len >= HASH_ALONE && pthread_create(&h->thread, NULL, hash, h) == 0;
-}
-
-static void hash_finish(struct hashing *h)
-{
-	if (h->started)
-		pthread_join(h->thread, NULL);
-	else
-		hash(h);
-}
-
-static int load_onnx(struct nx_model *m, const void *data, size_t len, struct nx_err *err)
-{
-	struct hashing hashing;
-
-	hash_start(&hashing, data, len, m->digest);
-	int rc = nx_onnx_load(data, len, &m->graph, err);
+	nx_hashing_start(&hashing, file);
+	int rc = nx_onnx_load(file, &m->graph, err);
 	if (rc == 0)
 		rc = agree_on_size(m, err);
 	if (rc == 0)
 		rc = check_one_row(m, err);
-	hash_finish(&hashing);
+	int hashed = nx_hashing_finish(&hashing, &unread);
+	if (rc == 0 && hashed) {
+		*err = unread;
+		rc = hashed;
+	}
+	memcpy(m->digest, hashing.digest, sizeof m->digest);
 	return rc;
 }
 
 static int load_bundle(
-	struct nx_model *m, const void *data, size_t len, const char *source, struct nx_err *err)
+	struct nx_model *m, const struct nx_onnx_file *file, const char *source, struct nx_err *err)
 {
 	const struct nx_bundle_file *onnx = NULL;
 	struct nx_bundle b;
-	int rc = nx_bundle_read(data, len, &b, err);
+	int rc = nx_bundle_read(file->data, file->len, &b, err);
 
 	if (rc)
 		return rc;
 	rc = open_bundle(&b, source, m, &onnx, err);
-	if (rc == 0)
-		rc = load_onnx(m, onnx->data.data ? onnx->data.data : "", onnx->data.len, err);
+	if (rc == 0) {
+		const char *data = onnx->data.data ? onnx->data.data : "";
+		const struct nx_onnx_file inner = { (const uint8_t *)data, onnx->data.len, -1 };
+		rc = load_onnx(m, &inner, err);
+	}
 	nx_bundle_release(&b);
 	return rc;
 }
 
-int nx_model_load_bytes(
-	const void *data, size_t len, const char *source, struct nx_model **out, struct nx_err *err)
+/* What is not in memory is no bundle. */
+static int load(const struct nx_onnx_file *file, const char *source, struct nx_model **out,
+	struct nx_err *err)
 {
 	struct nx_model *m = nx_alloc(1, sizeof *m);
 	int rc;
 
 	m->name = name_of(source);
 	m->path = nx_strdup(source);
-	if (nx_bundle_is(data, len)) {
-		rc = load_bundle(m, data, len, source, err);
+	if (file->data && nx_bundle_is(file->data, file->len)) {
+		rc = load_bundle(m, file, source, err);
 	} else {
 		m->manifest = nx_manifest_new(m->name);
-		rc = load_onnx(m, data, len, err);
+		rc = load_onnx(m, file, err);
 	}
 	if (rc == 0 && m->manifest->model && *m->manifest->model) {
 		free(m->name);
@@ -236,12 +217,59 @@ int nx_model_load_bytes(
 	return rc;
 }
 
+int nx_model_load_bytes(
+	const void *data, size_t len, const char *source, struct nx_model **out, struct nx_err *err)
+{
+	const struct nx_onnx_file file = { data, len, -1 };
+
+	return load(&file, source, out, err);
+}
+
+/* Large ONNX files are not read whole: their weights go from the file to where they stay.  An
+ * open file, or -1 where 'path' is small, a bundle, a pipe or cannot be opened. */
+static int open_large(const char *path, struct stat *st)
+{
+	char start[512];
+	int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_size >= LARGE &&
+		pread(fd, start, sizeof start, 0) == sizeof start &&
+		!nx_bundle_is(start, sizeof start))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Half an old and half a new model would not be noticed otherwise. */
+static bool has_changed(int fd, const struct stat *before)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || st.st_size != before->st_size ||
+	       st.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+	       st.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
+}
+
 int nx_model_load(const char *path, struct nx_model **out, struct nx_err *err)
 {
 	struct nx_fs_bytes data;
-	int rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
+	struct stat st;
+	int fd = open_large(path, &st), rc;
 
 	*out = NULL;
+	if (fd >= 0) {
+		const struct nx_onnx_file file = { NULL, (size_t)st.st_size, fd };
+		rc = load(&file, path, out, err);
+		if (rc == 0 && has_changed(fd, &st)) {
+			nx_model_free(out);
+			rc = nx_err_set(err, NX_EDATA, "%s: changed while it was read", path);
+		}
+		close(fd);
+		return rc;
+	}
+	rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
 	if (rc == 0)
 		rc = nx_model_load_bytes(data.data, data.len, path, out, err);
 	nx_fs_bytes_release(&data);
@@ -254,8 +282,12 @@ int nx_graph_load(const char *path, struct nx_graph **out, struct nx_err *err)
 	int rc = nx_fs_read_bytes(path, FILE_CAP, &data, err);
 
 	*out = NULL;
-	if (rc == 0 && nx_onnx_load(data.data, data.len, out, err))
-		rc = nx_err_wrap(err, "%s", path);
+	if (rc == 0) {
+		const struct nx_onnx_file file = { data.data, data.len, -1 };
+		rc = nx_onnx_load(&file, out, err);
+		if (rc)
+			nx_err_wrap(err, "%s", path);
+	}
 	nx_fs_bytes_release(&data);
 	return rc;
 }

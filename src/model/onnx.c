@@ -294,11 +294,10 @@ static int64_t opset_of(const Onnx__ModelProto *m)
 	return version;
 }
 
-int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_err *err)
+int nx_onnx_load(const struct nx_onnx_file *file, struct nx_graph **out, struct nx_err *err)
 {
-	const struct nx_onnx_file file = { data, len };
 	ProtobufCMessage *message;
-	int rc = nx_onnx_unpack(&file, &onnx__model_proto__descriptor, &message, err);
+	int rc = nx_onnx_unpack(file, &onnx__model_proto__descriptor, &message, err);
 
 	if (rc)
 		return rc;
@@ -307,7 +306,7 @@ int nx_onnx_load(const void *data, size_t len, struct nx_graph **out, struct nx_
 		onnx__model_proto__free_unpacked(m, NULL);
 		return nx_err_set(err, NX_EDATA, "the file holds no graph");
 	}
-	struct reader r = { .file = &file, .p = m->graph, .g = nx_graph_new(text(m->graph->name)) };
+	struct reader r = { .file = file, .p = m->graph, .g = nx_graph_new(text(m->graph->name)) };
 	r.g->opset = opset_of(m);
 	rc = read_graph(&r, err);
 	nx_names_release(&r.names);

@@ -95,7 +95,7 @@ int nx_onnx_tensor(const struct nx_onnx_file *file, const Onnx__TensorProto *p,
 {
 	enum nx_dtype dtype = p->has_data_type ? (enum nx_dtype)p->data_type : NX_DT_NONE;
 	size_t size = nx_dtype_size(dtype), raw_len = 0;
-	const uint8_t *raw = NULL;
+	uint64_t at = 0;
 	struct nx_shape s;
 	int rc = check_kind(p, dtype, err);
 
@@ -103,7 +103,7 @@ int nx_onnx_tensor(const struct nx_onnx_file *file, const Onnx__TensorProto *p,
 	if (rc == 0)
 		rc = tensor_shape(p, &s, err);
 	if (rc == 0 && p->has_raw_data)
-		rc = nx_onnx_raw(file, p, &raw, &raw_len, err);
+		rc = nx_onnx_raw(p, &at, &raw_len, err);
 	if (rc == 0)
 		rc = check_size(p, raw_len, size, nx_shape_count(&s), err);
 	if (rc == 0)
@@ -112,8 +112,8 @@ int nx_onnx_tensor(const struct nx_onnx_file *file, const Onnx__TensorProto *p,
 		return rc;
 	if (!p->has_raw_data)
 		rc = copy_typed(p, out, out->bytes / size, err);
-	else if (out->bytes)
-		memcpy(out->data, raw, out->bytes);
+	else
+		rc = nx_onnx_read(file, at, out->data, out->bytes, err);
 	/* A BOOL is 0 or 1, whatever the file says. */
 	for (size_t i = 0; rc == 0 && dtype == NX_BOOL && i < out->bytes; i++)
 		((uint8_t *)out->data)[i] = ((uint8_t *)out->data)[i] != 0;

@@ -9,25 +9,35 @@
  *
  * The skim writes tags and lengths anew in their shortest form (lengths of messages in five
  * bytes, since they are known only behind them), so that protobuf-c cannot read them otherwise
- * than they were read here.  It is walked twice: once to check and to count, once to write.
+ * than they were read here.  The file is walked twice, once to check and to count, once to
+ * write, and never mapped: a file that is cut while it is mapped kills whoever reads on.
  */
 #include "model/onnx.h"
 
 #include "core/alloc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEPTH_MAX  32        /* message in message: a graph needs 6, a subgraph 3 more */
 #define FIELDS_MAX 20000000u /* protobuf-c keeps some 40 bytes for each while it unpacks */
 #define RAW_DATA   9         /* the field of TensorProto */
+#define WINDOW     ((size_t)8 << 10)
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 struct skim {
-	const uint8_t *file, *p;
-	uint8_t *out; /* NULL while only counting */
-	size_t len;   /* written or counted */
+	const struct nx_onnx_file *file;
+	uint64_t at; /* in the file */
+	/* The part of the file at hand: all of it, or what was read last. */
+	const uint8_t *view;
+	uint64_t view_at;
+	size_t view_len;
+	uint8_t *window; /* WINDOW bytes, or NULL */
+	uint8_t *out;    /* NULL while only counting */
+	size_t len, cap; /* written or counted */
 	size_t fields;
 };
 
@@ -44,23 +54,81 @@ static int cut_off(struct nx_err *err)
 	return nx_err_set(err, NX_EDATA, "the file is cut off or is not ONNX");
 }
 
-static int varint(const uint8_t **p, const uint8_t *end, uint64_t *out)
+int nx_onnx_read(
+	const struct nx_onnx_file *file, uint64_t at, void *to, size_t n, struct nx_err *err)
 {
-	*out = 0;
-	for (unsigned shift = 0; shift < 64 && *p < end; shift += 7) {
-		uint8_t b = *(*p)++;
-		*out |= (uint64_t)(b & 0x7f) << shift;
-		if (b < 0x80)
-			return 0;
+	if (at > file->len || n > file->len - at)
+		return cut_off(err);
+	if (file->data) {
+		if (n)
+			memcpy(to, file->data + at, n);
+		return 0;
 	}
-	return -1;
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(file->fd, (char *)to + done, n - done, (off_t)(at + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return nx_err_set(err, NX_EIO, "cannot read: %s", strerror(errno));
+		if (got == 0)
+			return nx_err_set(err, NX_EDATA, "the file was cut while it was read");
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+/* Sees to it that 'n' bytes (at most WINDOW) from s->at on are in view. */
+static int look(struct skim *s, size_t n, struct nx_err *err)
+{
+	if (s->at >= s->view_at && s->at + n <= s->view_at + s->view_len)
+		return 0;
+	size_t left = s->file->len - s->at;
+	s->view_len = 0;
+	if (nx_onnx_read(s->file, s->at, s->window, left < WINDOW ? left : WINDOW, err))
+		return -err->code;
+	s->view_at = s->at;
+	s->view_len = left < WINDOW ? left : WINDOW;
+	return 0;
+}
+
+static int varint(struct skim *s, uint64_t end, uint64_t *out, struct nx_err *err)
+{
+	size_t most = end - s->at < 10 ? end - s->at : 10;
+
+	*out = 0;
+	if (look(s, most, err))
+		return -err->code;
+	const uint8_t *p = s->view + (s->at - s->view_at);
+	for (size_t i = 0; i < most; i++) {
+		*out |= (uint64_t)(p[i] & 0x7f) << 7 * i;
+		if (p[i] < 0x80) {
+			s->at += i + 1;
+			return 0;
+		}
+	}
+	return cut_off(err);
+}
+
+/* A file that changes between the walks may be longer than was counted. */
+static bool has_room(const struct skim *s, size_t n)
+{
+	return s->out && s->len <= s->cap && n <= s->cap - s->len;
 }
 
 static void put(struct skim *s, const void *data, size_t n)
 {
-	if (s->out && n)
+	if (has_room(s, n))
 		memcpy(s->out + s->len, data, n);
 	s->len += n;
+}
+
+/* What the file has at s->at. */
+static int put_file(struct skim *s, size_t n, struct nx_err *err)
+{
+	int rc = has_room(s, n) ? nx_onnx_read(s->file, s->at, s->out + s->len, n, err) : 0;
+
+	s->len += n;
+	return rc;
 }
 
 static void put_varint(struct skim *s, uint64_t v)
@@ -79,32 +147,56 @@ static void patch_length(struct skim *s, size_t at)
 {
 	size_t n = s->len - at - 5;
 
-	for (int i = 0; s->out && i < 5; i++)
+	for (int i = 0; s->out && s->len <= s->cap && i < 5; i++)
 		s->out[at + i] = (uint8_t)((n >> 7 * i & 0x7f) | (i < 4 ? 0x80 : 0));
 }
 
+/* Bytes of a field of that wire type behind its tag, and behind the length where it has one. */
+static int field_bytes(
+	struct skim *s, uint64_t end, unsigned wire, uint64_t *bytes, struct nx_err *err)
+{
+	uint64_t start = s->at, ignored;
+	int rc = 0;
+
+	switch (wire) {
+	case VARINT:
+		rc = varint(s, end, &ignored, err);
+		*bytes = s->at - start;
+		s->at = start;
+		break;
+	case FIXED64:
+		*bytes = 8;
+		break;
+	case FIXED32:
+		*bytes = 4;
+		break;
+	case BYTES:
+		rc = varint(s, end, bytes, err);
+		break;
+	default:
+		rc = cut_off(err);
+	}
+	if (rc)
+		return rc;
+	return *bytes > end - s->at ? cut_off(err) : 0;
+}
+
 /* Reads tag and length; what remains of the field is checked to be there. */
-static int next_field(struct skim *s, const uint8_t *end, const ProtobufCMessageDescriptor *desc,
+static int next_field(struct skim *s, uint64_t end, const ProtobufCMessageDescriptor *desc,
 	struct field *f, struct nx_err *err)
 {
-	uint64_t tag, n = 0;
+	uint64_t tag;
 
 	if (++s->fields > FIELDS_MAX)
 		return nx_err_set(err, NX_EDATA, "more than %u fields", FIELDS_MAX);
-	if (varint(&s->p, end, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+	if (varint(s, end, &tag, err))
+		return -err->code;
+	if (tag > UINT32_MAX || tag >> 3 == 0)
 		return cut_off(err);
 	f->number = (uint32_t)(tag >> 3);
 	f->wire = tag & 7;
-	const uint8_t *after = s->p;
-	if (f->wire == VARINT && varint(&after, end, &n) == 0)
-		n = (uint64_t)(after - s->p);
-	else if (f->wire == FIXED64 || f->wire == FIXED32)
-		n = f->wire == FIXED64 ? 8 : 4;
-	else if (f->wire != BYTES || varint(&s->p, end, &n))
-		return cut_off(err);
-	if (n > (uint64_t)(end - s->p))
-		return cut_off(err);
-	f->bytes = n;
+	if (field_bytes(s, end, f->wire, &f->bytes, err))
+		return -err->code;
 	const ProtobufCFieldDescriptor *d =
 		protobuf_c_message_descriptor_get_field(desc, f->number);
 	f->message = f->wire == BYTES && d && d->type == PROTOBUF_C_TYPE_MESSAGE;
@@ -114,57 +206,77 @@ static int next_field(struct skim *s, const uint8_t *end, const ProtobufCMessage
 	return 0;
 }
 
-static int skim_message(struct skim *s, const uint8_t *end, const ProtobufCMessageDescriptor *desc,
+static int skim_message(struct skim *s, uint64_t end, const ProtobufCMessageDescriptor *desc,
 	int depth, struct nx_err *err)
 {
 	struct field f = { 0 };
 
 	if (depth > DEPTH_MAX)
 		return nx_err_set(err, NX_EDATA, "messages are nested deeper than %d", DEPTH_MAX);
-	while (s->p < end) {
+	while (s->at < end) {
 		if (next_field(s, end, desc, &f, err))
 			return -err->code;
 		put_varint(s, f.number << 3 | f.wire);
 		if (f.message) {
 			size_t at = s->len;
 			s->len += 5;
-			if (skim_message(s, s->p + f.bytes, f.inner, depth + 1, err))
+			if (skim_message(s, s->at + f.bytes, f.inner, depth + 1, err))
 				return -err->code;
 			patch_length(s, at);
 			continue;
 		}
 		if (f.raw) {
-			const uint64_t where[2] = { (uint64_t)(s->p - s->file), f.bytes };
+			const uint64_t where[2] = { s->at, f.bytes };
 			put_varint(s, sizeof where);
 			put(s, where, sizeof where);
 		} else {
 			if (f.wire == BYTES)
 				put_varint(s, f.bytes);
-			put(s, s->p, f.bytes);
+			if (put_file(s, f.bytes, err))
+				return -err->code;
 		}
-		s->p += f.bytes;
+		s->at += f.bytes;
 	}
 	return 0;
+}
+
+/* One walk: counts to s->len, or writes s->cap bytes. */
+static int walk(struct skim *s, const struct nx_onnx_file *file,
+	const ProtobufCMessageDescriptor *message, struct nx_err *err)
+{
+	uint8_t window[WINDOW];
+
+	s->file = file;
+	s->window = window;
+	if (file->data) {
+		s->view = file->data;
+		s->view_len = file->len;
+	} else {
+		s->view = window;
+	}
+	return skim_message(s, file->len, message, 0, err);
 }
 
 static int skim_file(const struct nx_onnx_file *file, const ProtobufCMessageDescriptor *message,
 	uint8_t **out, size_t *len, struct nx_err *err)
 {
-	const uint8_t *end = file->data + file->len;
-	struct skim count = { .file = file->data, .p = file->data };
-	struct skim write = count;
+	struct skim count = { .len = 0 }, write = { .len = 0 };
 
 	*out = NULL;
 	if (file->len > NX_ONNX_CAP)
 		return nx_err_set(err, NX_EDATA, "the file is larger than 2 GiB");
-	if (skim_message(&count, end, message, 0, err))
+	if (walk(&count, file, message, err))
 		return -err->code;
+	write.cap = count.len;
 	write.out = malloc(count.len + 1);
 	if (!write.out)
 		return nx_err_set(err, NX_EOS, "no memory to read %zu bytes of ONNX", count.len);
-	if (skim_message(&write, end, message, 0, err)) {
+	int rc = walk(&write, file, message, err);
+	if (rc == 0 && write.len != count.len)
+		rc = nx_err_set(err, NX_EDATA, "the file changed while it was read");
+	if (rc) {
 		free(write.out);
-		return -err->code;
+		return rc;
 	}
 	*out = write.out;
 	*len = write.len;
@@ -185,8 +297,7 @@ int nx_onnx_unpack(const struct nx_onnx_file *file, const ProtobufCMessageDescri
 	return *out ? 0 : nx_err_set(err, NX_EDATA, "the file is damaged or is not ONNX");
 }
 
-int nx_onnx_raw(const struct nx_onnx_file *file, const Onnx__TensorProto *p, const uint8_t **data,
-	size_t *len, struct nx_err *err)
+int nx_onnx_raw(const Onnx__TensorProto *p, uint64_t *at, size_t *len, struct nx_err *err)
 {
 	uint64_t where[2] = { 0, 0 };
 
@@ -194,9 +305,7 @@ int nx_onnx_raw(const struct nx_onnx_file *file, const Onnx__TensorProto *p, con
 		memcpy(where, p->raw_data.data, sizeof where);
 	else if (p->raw_data.len)
 		return nx_err_set(err, NX_ESOFTWARE, "a tensor that was not skimmed");
-	if (where[0] > file->len || where[1] > file->len - where[0])
-		return cut_off(err);
-	*data = file->data + where[0];
+	*at = where[0];
 	*len = where[1];
 	return 0;
 }

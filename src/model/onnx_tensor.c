@@ -5,7 +5,7 @@
 
 int nx_tensor_load_bytes(const void *data, size_t len, struct nx_tensor *out, struct nx_err *err)
 {
-	const struct nx_onnx_file file = { data, len };
+	const struct nx_onnx_file file = { data, len, -1 };
 	ProtobufCMessage *p;
 
 	*out = (struct nx_tensor){ 0 };

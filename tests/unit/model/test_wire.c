@@ -5,6 +5,9 @@
 #include "tiny.h"
 #include "unit.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 /* Bytes of a message that is written field by field. */
 struct wire {
 	uint8_t b[400];
@@ -216,5 +219,61 @@ START_TEST(other_files_are_not_opened)
 }
 END_TEST
 
+static void write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, data, len), (ssize_t)len);
+	close(fd);
+}
+
+/* Large files are read piece by piece: the same model, the same digest, the same refusals. */
+START_TEST(large_files_are_read_as_small_ones)
+{
+	enum { N = 300000 };
+	char path[] = "/tmp/nexus-test-XXXXXX";
+	float *v = nx_alloc(N, sizeof *v);
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_model *a, *b;
+	struct tiny t;
+	size_t len;
+
+	for (int i = 0; i < N; i++)
+		v[i] = (float)i;
+	tiny_init(&t);
+	tiny_io(&t, 0, "x", 2, (const int64_t[]){ 1, N });
+	tiny_io(&t, 1, "y", 2, (const int64_t[]){ 1, N });
+	tiny_tensor(&t, "w", 1, 1, (const int64_t[]){ N }, v, N * sizeof *v);
+	tiny_tensor(&t, "b", 1, 1, (const int64_t[]){ 1 }, v + 7, sizeof *v);
+	tiny_node(&t, "Mul", "a", "x", "w", NULL);
+	tiny_node(&t, "Add", "y", "a", "b", NULL);
+	uint8_t *data = tiny_pack(&t, &len);
+	close(mkstemp(path));
+	write_file(path, data, len);
+	ck_assert_msg(nx_model_load(path, &a, &err) == 0, "%s", err.msg);
+	ck_assert_msg(nx_model_load_bytes(data, len, path, &b, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(a->digest, b->digest);
+	const struct nx_tensor *w = a->graph->values[a->graph->nodes[0].in[1]].constant;
+	ck_assert_uint_eq(w->bytes, N * sizeof *v);
+	ck_assert(memcmp(w->data, v, w->bytes) == 0);
+	w = a->graph->values[a->graph->nodes[1].in[1]].constant;
+	ck_assert(((const float *)w->data)[0] == 7);
+	nx_model_free(&a);
+	nx_model_free(&b);
+	for (size_t cut = len - 1; cut > (1 << 20); cut -= cut > len - 300 ? 7 : 50000) {
+		struct nx_err other = NX_ERR_INIT;
+		write_file(path, data, cut);
+		int rc = nx_model_load_bytes(data, cut, path, &b, &other);
+		ck_assert_int_eq(nx_model_load(path, &a, &err), rc);
+		ck_assert_int_ne(rc, 0);
+		ck_assert_str_eq(err.msg, other.msg);
+	}
+	unlink(path);
+	free(data);
+	free(v);
+}
+END_TEST
+
 UNIT_MAIN("model/wire", forms_of_a_tensor, data_is_never_a_reference, wrong_lengths_are_refused,
-	other_files_are_not_opened)
+	other_files_are_not_opened, large_files_are_read_as_small_ones)
