@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every command line printed in README.md and the man pages is run, in the order of the page, in a
 # folder that holds what the pages speak of: models/, workload.json, profiles.json, plan.json,
-# clip.mp4, frame.jpg.
+# clip.mp4, frame.jpg, and icons, a model with a test.
 . "$NX_SRC/tests/lib/tap.sh"
 . "$NX_SRC/tests/lib/job.sh"
 
@@ -19,6 +19,7 @@ nexus-plan -q -p profiles.json workload.json -o plan.json
 mkdir profiles && cp profiles.json profiles/
 cp "$DEMO/clip.mp4" clip.mp4
 cp "$DEMO/icon.jpg" frame.jpg
+cp -r "$DEMO/models/icons" icons
 export NEXUS_MODELS="$TAP_DIR/models"
 
 # run PAGE: its commands; one that ends in & goes to the background, and its server is waited for.
