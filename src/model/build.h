@@ -47,6 +47,11 @@ int nx_graph_widen(struct nx_graph *g, struct nx_err *err);
 void nx_graph_align_legacy(struct nx_graph *g);
 /* QLinearConv and its like become DequantizeLinear, the operator on floats, QuantizeLinear. */
 int nx_graph_expand_qlinear(struct nx_graph *g, struct nx_err *err);
+/* Batch norms behind convolutions with constant weights become part of them. */
+int nx_graph_fold_norms(struct nx_graph *g, struct nx_err *err);
+/* Nodes in the forms of opset 13 where the graph's is older (7 or newer); 'one' is the closed
+ * graph of one row, for shapes.  NX_EUNSUPP where there is no such form. */
+int nx_graph_upgrade(struct nx_graph *g, const struct nx_graph *one, struct nx_err *err);
 /* Every output is made by a node, also where it is an input or a constant. */
 void nx_graph_make_outputs(struct nx_graph *g);
 /* Infers and folds the nodes whose inputs are all constant. */
