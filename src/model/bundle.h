@@ -28,6 +28,14 @@ bool nx_bundle_is(const void *data, size_t len);
 int nx_bundle_read(const void *data, size_t len, struct nx_bundle *out, struct nx_err *err);
 void nx_bundle_release(struct nx_bundle *b);
 
+/* Whether a name ends as a bundle's does that can be written: .tar.gz, .tgz, .tar.zst, .tar, .zip. */
+bool nx_bundle_is_name(const char *name);
+
+/* Appends the bundle to *out in the form that the name's ending says; the same bundle gives the
+ * same bytes.  NX_EUSAGE for another ending. */
+int nx_bundle_write(
+	const struct nx_bundle *b, const char *name, struct nx_buf *out, struct nx_err *err);
+
 /* The file of that name ("./" in front aside), or NULL. */
 const struct nx_bundle_file *nx_bundle_find(const struct nx_bundle *b, const char *name);
 

@@ -6,6 +6,7 @@
 #ifndef NX_MODEL_MODEL_H
 #define NX_MODEL_MODEL_H
 
+#include "core/buf.h"
 #include "core/digest.h"
 #include "formats/manifest.h"
 #include "model/graph.h"
@@ -35,6 +36,15 @@ int nx_graph_load(const char *path, struct nx_graph **out, struct nx_err *err);
 int nx_tensor_load(const char *path, struct nx_tensor *out, struct nx_err *err);
 /* The same from memory. */
 int nx_tensor_load_bytes(const void *data, size_t len, struct nx_tensor *out, struct nx_err *err);
+
+/* What nx_model_repack() makes of 'as' fits what 'path' is: a bundle's name for a bundle, a name
+ * in .onnx for a network alone.  NX_EUSAGE, NX_ENOINPUT. */
+int nx_model_check_repack(const char *path, const char *as, struct nx_err *err);
+
+/* The file 'path' again, to be written as 'as', with the bytes 'onnx' for its network: a bundle
+ * keeps its other files.  Appended to *out. */
+int nx_model_repack(const char *path, const char *as, const void *onnx, size_t len,
+	struct nx_buf *out, struct nx_err *err);
 
 /* The folders that every tool finds models in: 'given' (--models), else $NEXUS_MODELS, else the
  * folder of the plan file.  A new string; NULL when there is none of them ('plan' may be NULL). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bundles made with libarchive in memory: good ones, and all ways to be evil. */
+#include "model/bundle.h"
 #include "model/model.h"
 
 #include "core/fs.h"
@@ -225,6 +226,38 @@ START_TEST(models_are_found_by_name)
 }
 END_TEST
 
-UNIT_MAIN("model/bundle", bundles_of_all_kinds_load, a_bundle_without_manifest_takes_tensors,
-	evil_names_are_refused, evil_entries_are_refused, bombs_are_refused,
-	a_cut_bundle_is_refused, models_are_found_by_name)
+START_TEST(what_is_written_is_read)
+{
+	static const char *const names[] = { "a.tar.gz", "a.tgz", "a.tar.zst", "a.tar", "a.zip" };
+	struct nx_bundle_file files[2] = { { .name = "model.onnx" }, { .name = "labels.txt" } };
+	struct nx_bundle b = { files, 2 };
+	struct nx_err err = NX_ERR_INIT;
+
+	nx_buf_add(&files[0].data, "weights\0weights", 15);
+	for (size_t i = 0; i < NX_ARRAY_LEN(names); i++) {
+		struct nx_buf one = NX_BUF_INIT, two = NX_BUF_INIT;
+		struct nx_bundle back;
+		ck_assert_msg(nx_bundle_write(&b, names[i], &one, &err) == 0, "%s", err.msg);
+		ck_assert_int_eq(nx_bundle_write(&b, names[i], &two, &err), 0);
+		ck_assert_uint_eq(one.len, two.len);
+		ck_assert_mem_eq(one.data, two.data, one.len);
+		ck_assert(nx_bundle_is(one.data, one.len));
+		ck_assert_int_eq(nx_bundle_read(one.data, one.len, &back, &err), 0);
+		ck_assert_uint_eq(back.n, 2);
+		ck_assert_mem_eq(
+			nx_bundle_find(&back, "model.onnx")->data.data, "weights\0weights", 15);
+		ck_assert_uint_eq(nx_bundle_find(&back, "labels.txt")->data.len, 0);
+		nx_bundle_release(&back);
+		nx_buf_release(&one);
+		nx_buf_release(&two);
+	}
+	struct nx_buf none = NX_BUF_INIT;
+	ck_assert_int_eq(nx_bundle_write(&b, "a.rar", &none, &err), -NX_EUSAGE);
+	nx_buf_release(&none);
+	nx_buf_release(&files[0].data);
+}
+END_TEST
+
+UNIT_MAIN("model/bundle", bundles_of_all_kinds_load, what_is_written_is_read,
+	a_bundle_without_manifest_takes_tensors, evil_names_are_refused, evil_entries_are_refused,
+	bombs_are_refused, a_cut_bundle_is_refused, models_are_found_by_name)
