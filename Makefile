@@ -44,7 +44,7 @@ DEPS_fuse     := model formats json core
 DEPS_media    := core
 DEPS_vision   := model media formats json core
 DEPS_engine   := model formats json core
-DEPS_profile  := engine model formats json core
+DEPS_profile  := engine vision media model formats json core
 DEPS_sched    := formats json core
 DEPS_dispatch := core
 DEPS_net      := model formats stats json core
@@ -54,7 +54,7 @@ DEPS_route    := query net vision media stats model formats json cli core
 DEPS_bench    := query net vision media stats model formats json cli core
 
 TOOLS := profile plan serve route bench
-TOOL_DEPS_profile := profile engine model formats json cli core
+TOOL_DEPS_profile := profile engine vision media model formats json cli core
 TOOL_DEPS_plan    := sched formats json cli core
 TOOL_DEPS_serve   := serve $(DEPS_serve)
 TOOL_DEPS_route   := route $(DEPS_route)

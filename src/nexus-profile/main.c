@@ -36,6 +36,11 @@ static const struct nx_opt options[] = {
 	{ 0, "verify", NULL,
 		"run ONNX backend-test folders instead, and compare with their stored outputs",
 		NX_OPT_FLAG, offsetof(struct nx_profile_config, verify), 0, 0, 1 },
+	{ 0, "calibrate", "DIR",
+		"quantise the model to int8 with the samples in DIR, into the file of --output",
+		NX_OPT_STRING, offsetof(struct nx_profile_config, calibrate), 0, 0, 1 },
+	{ 0, "samples", "N", "samples to calibrate with, spread over those in DIR (default 100)",
+		NX_OPT_INT, offsetof(struct nx_profile_config, samples), 1, 100000, 0 },
 };
 
 static const struct nx_tool tool = {
@@ -46,7 +51,8 @@ static const struct nx_tool tool = {
 		"Loads each model (an ONNX file or a bundle), measures its latency for every batch "
 		"size on the device, and prints one nexus-profile/1 object a model, for nexus-plan "
 		"to read. With --verify it takes folders of ONNX backend tests instead, and prints "
-		"one line of JSON a folder; the exit status is 1 if one failed.",
+		"one line of JSON a folder; the exit status is 1 if one failed. With --calibrate "
+		"it writes the model quantised, and prints what that did to its answers.",
 	.opts = options,
 	.n_opts = NX_ARRAY_LEN(options),
 	.min_operands = 0,
@@ -63,6 +69,7 @@ int main(int argc, char **argv)
 		.tune = NX_TUNE_AUTO,
 		.tune_cap_ms = 20000,
 		.seed = 1,
+		.samples = 100,
 	};
 	struct nx_err err = NX_ERR_INIT;
 	struct nx_common common;
@@ -71,6 +78,7 @@ int main(int argc, char **argv)
 	nx_cli_parse(&tool, argc, argv, &config, &common, &models);
 	int rc = config.list_devices ? nx_profile_list(&err)
 		 : config.verify     ? nx_profile_verify(&config, &common, &models, &err)
+		 : config.calibrate  ? nx_profile_calibrate(&config, &common, &models, &err)
 				     : nx_profile_run(&config, &common, &models, &err);
 	return rc < 0 ? nx_cli_fail(&err) : nx_cli_finish(rc);
 }

@@ -44,8 +44,7 @@ static int profile_model(struct nx_engine *engine, const char *path,
 	return rc;
 }
 
-/* The device's spec with --threads in it. */
-static char *device_spec(const struct nx_profile_config *c)
+char *nx_profile_device_spec(const struct nx_profile_config *c)
 {
 	if (c->threads == 0)
 		return nx_strdup(c->device);
@@ -58,7 +57,7 @@ static int profile_all(const struct nx_profile_config *c, const struct nx_common
 	struct nx_err *err)
 {
 	struct nx_engine *engine = NULL;
-	char *spec = device_spec(c);
+	char *spec = nx_profile_device_spec(c);
 	struct nx_jw w;
 	int rc = nx_engine_open(spec, NULL, &engine, err);
 
@@ -70,8 +69,7 @@ static int profile_all(const struct nx_profile_config *c, const struct nx_common
 	return rc;
 }
 
-/* Measuring takes minutes: what would be refused at the end is refused at the start. */
-static int check_output(const struct nx_profile_config *c, struct nx_err *err)
+int nx_profile_check_output(const struct nx_profile_config *c, struct nx_err *err)
 {
 	if (!c->output || c->force || strcmp(c->output, "-") == 0 || access(c->output, F_OK) != 0)
 		return 0;
@@ -94,7 +92,7 @@ int nx_profile_run(const struct nx_profile_config *c, const struct nx_common *co
 
 	if (models->n == 0)
 		return nx_err_set(err, NX_EUSAGE, "no model is given");
-	if (check_output(c, err) ||
+	if (nx_profile_check_output(c, err) ||
 		nx_measure_parse_batches(c->batches, &batches, &opts.n_batches, err))
 		return -err->code;
 	opts.batch = batches;
@@ -133,7 +131,7 @@ static int verify_all(const struct nx_profile_config *c, const struct nx_common 
 	char *const *folders, size_t n, size_t count[3], struct nx_buf *json, struct nx_err *err)
 {
 	struct nx_engine *engine = NULL;
-	char *spec = device_spec(c);
+	char *spec = nx_profile_device_spec(c);
 	struct nx_jw w;
 	int rc = nx_engine_open(spec, NULL, &engine, err);
 
@@ -164,7 +162,7 @@ int nx_profile_verify(const struct nx_profile_config *c, const struct nx_common 
 	int rc = find_folders(dirs, &folders, &n, err);
 
 	if (rc == 0)
-		rc = check_output(c, err);
+		rc = nx_profile_check_output(c, err);
 	if (rc == 0)
 		rc = verify_all(c, common, folders, n, count, &json, err);
 	if (rc == 0)

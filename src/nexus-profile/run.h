@@ -7,8 +7,8 @@
 #include "core/err.h"
 
 struct nx_profile_config {
-	const char *device, *batches, *precision, *output, *filter;
-	int64_t threads, seed;
+	const char *device, *batches, *precision, *output, *filter, *calibrate;
+	int64_t threads, seed, samples;
 	double rel_error, time_cap_ms, tune_cap_ms;
 	int tune; /* enum nx_tune_mode */
 	bool list_devices, verify, force;
@@ -23,5 +23,15 @@ int nx_profile_verify(const struct nx_profile_config *config, const struct nx_co
 
 /* Prints the devices of all plugins on standard output. */
 int nx_profile_list(struct nx_err *err);
+
+/* Quantises one model with the samples of config->calibrate into config->output, and prints what
+ * that did to its answers. */
+int nx_profile_calibrate(const struct nx_profile_config *config, const struct nx_common *common,
+	const struct nx_operands *models, struct nx_err *err);
+
+/* The device's spec with --threads in it; a new string. */
+char *nx_profile_device_spec(const struct nx_profile_config *config);
+/* Measuring takes minutes: what would be refused at the end is refused at the start. */
+int nx_profile_check_output(const struct nx_profile_config *config, struct nx_err *err);
 
 #endif
