@@ -1,18 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ONNX reader and shape inference: any bytes load or are refused. */
+/* The ONNX reader and shape inference: any bytes load or are refused, and it makes no difference
+ * whether they are in memory or still in a file. */
+#include "core/err.h"
+#include "model/build.h"
 #include "model/model.h"
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static int load_from_file(const uint8_t *data, size_t size, struct nx_graph **g, struct nx_err *err)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = memfd_create("fuzz.onnx", MFD_CLOEXEC);
+	NX_ASSERT(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+	const struct nx_onnx_file file = { NULL, size, fd };
+	return nx_onnx_load(&file, g, err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct nx_onnx_file file = { data ? data : (const uint8_t *)"", size, -1 };
 	struct nx_err err = NX_ERR_INIT;
 	struct nx_model *m;
-	struct nx_graph *g;
+	struct nx_graph *g, *same;
 
+	int rc = nx_onnx_load(&file, &g, &err);
+	int again = load_from_file(data, size, &same, &err);
+	NX_ASSERT(rc == again);
+	if (rc)
+		return 0;
+	NX_ASSERT(nx_graph_weights_bytes(g) == nx_graph_weights_bytes(same));
+	nx_graph_free(&g);
+	nx_graph_free(&same);
 	if (nx_model_load_bytes(data, size, "fuzz.onnx", &m, &err))
 		return 0;
 	if (nx_graph_specialize(m->graph, 3, &g, &err) == 0)
