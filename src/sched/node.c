@@ -25,15 +25,6 @@
 
 #define PIECE_LOOKS 4000000 /* at items, over all pieces of a node that are looked at one by one */
 
-/* Rows that arrive in one cycle; a hair above a whole number counts as that number. */
-static double rows_needed(const struct nx_item *it, double duty_ms)
-{
-	double rows = it->rate * duty_ms / 1000;
-	double b = ceil(rows - NX_SCHED_EPS * (rows > 1 ? rows : 1));
-
-	return b < 1 ? 1 : b;
-}
-
 struct weights {
 	size_t id;
 	double bytes;
@@ -55,7 +46,7 @@ static double node_memory(
 	double bytes = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t b = batch ? batch[i] : (int64_t)rows_needed(item[i], duty_ms);
+		int64_t b = batch ? batch[i] : (int64_t)nx_item_rows(item[i], duty_ms);
 
 		w[i] = (struct weights){ item[i]->weights_id, item[i]->weights_bytes };
 		bytes += (double)item[i]->curve->row[b - 1].run * item[i]->row_bytes;
@@ -76,7 +67,7 @@ static bool evaluate(const struct nx_item *const *item, size_t n, double duty_ms
 	*busy_ms = 0;
 	*latest_ms = INFINITY;
 	for (size_t i = 0; i < n; i++) {
-		double b = rows_needed(item[i], duty_ms);
+		double b = nx_item_rows(item[i], duty_ms);
 
 		if (b > (double)item[i]->max_batch)
 			return false;
@@ -115,11 +106,20 @@ bool nx_node_fits(const struct nx_item *const *item, size_t n, double memory_byt
 bool nx_node_fits_at(const struct nx_item *const *item, size_t n, double memory_bytes,
 	double duty_ms, double *busy_ms)
 {
-	double latest;
+	*busy_ms = 0;
+	/* the last to come are the first to be too much */
+	for (size_t i = n; i-- > 0;) {
+		double b = nx_item_rows(item[i], duty_ms);
 
-	return evaluate(item, n, duty_ms, busy_ms, &latest) &&
-	       *busy_ms <= duty_ms * (1 + NX_SCHED_EPS) && duty_ms <= latest * (1 + NX_SCHED_EPS) &&
-	       (memory_bytes <= 0 || node_memory(item, n, NULL, duty_ms) <= memory_bytes);
+		if (b > (double)item[i]->max_batch)
+			return false;
+		double ms = nx_curve_ms(item[i]->curve, (int64_t)b);
+		*busy_ms += ms;
+		if (*busy_ms > duty_ms * (1 + NX_SCHED_EPS) ||
+			duty_ms > (item[i]->slo_ms - ms) * (1 + NX_SCHED_EPS))
+			return false;
+	}
+	return memory_bytes <= 0 || node_memory(item, n, NULL, duty_ms) <= memory_bytes;
 }
 
 /* The right end of the piece that d is in: when the first of the batches is full. */
@@ -128,7 +128,7 @@ static double piece_end(const struct nx_item *const *item, size_t n, double d)
 	double end = INFINITY;
 
 	for (size_t i = 0; i < n; i++) {
-		double full = 1000 * rows_needed(item[i], d) / item[i]->rate;
+		double full = 1000 * nx_item_rows(item[i], d) / item[i]->rate;
 
 		if (full < end)
 			end = full;
@@ -155,7 +155,7 @@ bool nx_node_cycle(
 			cycle->duty_ms = right;
 			cycle->busy_ms = busy;
 			for (size_t i = 0; i < n; i++)
-				cycle->batch[i] = (int64_t)rows_needed(item[i], d);
+				cycle->batch[i] = (int64_t)nx_item_rows(item[i], d);
 		}
 		if (end >= latest)
 			break;

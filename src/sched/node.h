@@ -18,7 +18,24 @@ struct nx_item {
 	double weights_bytes, row_bytes;
 	size_t weights_id; /* items with the same id share their weights */
 	size_t demand;     /* whose rate this is (see sched/problem.h) */
+	double value;      /* what placing it is worth: the floor, half of the whole's for a half */
+	const struct nx_item *half;  /* each of the two that it may be divided into, or NULL */
+	const struct nx_item *whole; /* of a half; or NULL */
 };
+
+/* Rows that arrive in one cycle; a hair above a whole number counts as that number. */
+static inline double nx_item_rows(const struct nx_item *it, double duty_ms)
+{
+	double rows = it->rate * duty_ms / 1000;
+
+	rows -= NX_SCHED_EPS * (rows > 1 ? rows : 1);
+	if (rows <= 1)
+		return 1;
+	if (!(rows < 1e15))
+		return rows;
+	double b = (double)(int64_t)rows; /* quicker than ceil() */
+	return b < rows ? b + 1 : b;
+}
 
 /* How a node runs: every duty_ms each item runs one batch. */
 struct nx_cycle {

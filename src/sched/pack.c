@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Greedy packing: the paper's, and ours with the exact test.
+ * Packing: the paper's greedy, and the order in which better ways are tried.
  *
- * The paper's best fit asks every node, but each time only for one duty cycle, so it stays cheap
- * for ten thousand sessions.  The exact test costs more; it is asked of a bounded number of nodes
- * whose loads leave room, the fullest first.  Neither dominates the other on every input: nx_pack
- * runs both and improves the better one.
+ * Each step is asked only while more devices are in use than the floors prove necessary.  Sessions
+ * stay whole if they can: dividing comes last and counts only if it saves a device.
  */
 #include "sched/pack.h"
 
@@ -15,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT_TRIES 64 /* nodes asked for each item */
+#define WHOLE_PART 0.4 /* of the work: before items are divided */
 
 void nx_packing_release(struct nx_packing *p)
 {
@@ -32,11 +30,36 @@ void nx_bin_add(struct nx_bin *bin, const struct nx_item *it)
 	bin->load += it->floor;
 }
 
-void nx_packing_add(struct nx_packing *p, const struct nx_item *it)
+struct nx_bin *nx_packing_open(struct nx_packing *p)
 {
 	p->bin = nx_grow(p->bin, &p->cap, p->n + 1, sizeof *p->bin);
 	p->bin[p->n] = (struct nx_bin){ NULL, 0, 0, 0 };
-	nx_bin_add(&p->bin[p->n++], it);
+	return &p->bin[p->n++];
+}
+
+void nx_packing_add(struct nx_packing *p, const struct nx_item *it)
+{
+	nx_bin_add(nx_packing_open(p), it);
+}
+
+void nx_packing_compact(struct nx_packing *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->bin[i].n)
+			p->bin[kept++] = p->bin[i];
+		else
+			free(p->bin[i].item);
+	}
+	p->n = kept;
+}
+
+void nx_bin_remove(struct nx_bin *bin, size_t i)
+{
+	bin->load -= bin->item[i]->floor;
+	memmove(&bin->item[i], &bin->item[i + 1], (bin->n - i - 1) * sizeof *bin->item);
+	bin->n--;
 }
 
 bool nx_bin_takes(const struct nx_bin *bin, const struct nx_item *it, double memory_bytes)
@@ -113,9 +136,12 @@ static bool paper_merge(const struct nx_bin *bin, const struct paper_node *node,
 
 	if (!nx_node_fits_at(&it, 1, memory_bytes, duty_ms, &add))
 		return false;
-	if (duty_ms >= node->duty_ms && memory_bytes <= 0) {
+	if (duty_ms >= node->duty_ms) {
 		*busy_ms = node->busy_ms + add;
-		return *busy_ms <= duty_ms * (1 + NX_SCHED_EPS);
+		if (*busy_ms > duty_ms * (1 + NX_SCHED_EPS))
+			return false;
+		if (memory_bytes <= 0)
+			return true;
 	}
 	if (bin->load + it->floor > 1 + 1e-6)
 		return false;
@@ -163,105 +189,124 @@ void nx_pack_paper(const struct nx_item *item, size_t n, double memory_bytes, st
 
 /* ---- ours ---------------------------------------------------------------------------------- */
 
-static int larger_floor(const void *a, const void *b)
-{
-	const struct nx_item *x = *(const struct nx_item *const *)a;
-	const struct nx_item *y = *(const struct nx_item *const *)b;
-
-	if (x->floor != y->floor)
-		return x->floor < y->floor ? 1 : -1;
-	return x->demand != y->demand ? (x->demand < y->demand ? -1 : 1) : (x < y ? -1 : x > y);
-}
-
-/* The bins are kept in ascending order of load. */
-static void sift_up(struct nx_packing *p, size_t i)
-{
-	struct nx_bin moved = p->bin[i];
-
-	for (; i + 1 < p->n && p->bin[i + 1].load < moved.load; i++)
-		p->bin[i] = p->bin[i + 1];
-	p->bin[i] = moved;
-}
-
-static void sift_down(struct nx_packing *p, size_t i)
-{
-	struct nx_bin moved = p->bin[i];
-
-	for (; i > 0 && p->bin[i - 1].load > moved.load; i--)
-		p->bin[i] = p->bin[i - 1];
-	p->bin[i] = moved;
-}
-
-/* How many of the bins have a load of at most 'load'. */
-static size_t bins_up_to(const struct nx_packing *p, double load)
-{
-	size_t low = 0, high = p->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (p->bin[mid].load <= load)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-void nx_pack_exact(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p)
-{
-	const struct nx_item **order = nx_alloc(n, sizeof *order);
-
-	for (size_t i = 0; i < n; i++)
-		order[i] = &item[i];
-	qsort(order, n, sizeof *order, larger_floor);
-	for (size_t i = 0; i < n; i++) {
-		size_t fit = p->n, j = bins_up_to(p, 1 + 1e-6 - order[i]->floor);
-
-		for (int tries = 0; j-- > 0 && tries < EXACT_TRIES; tries++) {
-			if (nx_bin_takes(&p->bin[j], order[i], memory_bytes)) {
-				fit = j;
-				break;
-			}
-		}
-		if (fit < p->n) {
-			nx_bin_add(&p->bin[fit], order[i]);
-			sift_up(p, fit);
-		} else {
-			nx_packing_add(p, order[i]);
-			sift_down(p, p->n - 1);
-		}
-	}
-	free(order);
-}
-
-/* The floors of all items add up to at most the number of bins. */
-static bool at_bound(const struct nx_item *item, size_t n, const struct nx_packing *p)
+/* Floors of one bin add up to at most 1. */
+static size_t least_bins(const struct nx_pack_job *job)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < n; i++)
-		sum += item[i].floor;
-	return (double)p->n <= ceil(sum - 1e-6);
+	for (size_t i = 0; i < job->n; i++) {
+		const struct nx_item *it = &job->item[i];
+		bool cut = job->divide && it->half && 2 * it->half->floor < it->floor;
+
+		sum += cut ? 2 * it->half->floor : it->floor;
+	}
+	return (size_t)ceil(sum - 1e-6);
 }
 
-void nx_pack(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p)
+/* Keeps the one of fewer bins in p; releases the other. */
+static void keep_better(struct nx_packing *p, struct nx_packing *other)
 {
-	struct nx_packing other = NX_PACKING_INIT;
-
-	nx_pack_exact(item, n, memory_bytes, p);
-	if (at_bound(item, n, p))
-		return;
-	nx_pack_paper(item, n, memory_bytes, &other);
-	if (other.n < p->n) {
+	if (other->n < p->n) {
 		struct nx_packing worse = *p;
 
-		*p = other;
-		other = worse;
+		*p = *other;
+		*other = worse;
 	}
-	nx_packing_release(&other);
-	if (!at_bound(item, n, p))
-		nx_pack_improve(p, memory_bytes);
-	if (!at_bound(item, n, p))
-		nx_pack_search(item, n, memory_bytes, p);
+	nx_packing_release(other);
+}
+
+static void copy_packing(const struct nx_packing *from, struct nx_packing *to)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct nx_bin *bin = nx_packing_open(to);
+
+		for (size_t j = 0; j < from->bin[i].n; j++)
+			nx_bin_add(bin, from->bin[i].item[j]);
+	}
+}
+
+/* Where an item is. */
+static size_t place_in(const struct nx_bin *bin, const struct nx_item *it)
+{
+	size_t i = 0;
+
+	while (bin->item[i] != it)
+		i++;
+	return i;
+}
+
+/* Makes halves whole where the whole has room beside the others of a half's bin. */
+static void join_halves(const struct nx_pack_job *job, struct nx_packing *p)
+{
+	size_t *first = nx_alloc(job->n + 1, sizeof *first); /* bin of a half, and 1 */
+
+	for (size_t b = 0; b < p->n; b++) {
+		for (size_t j = 0; j < p->bin[b].n; j++) {
+			const struct nx_item *half = p->bin[b].item[j];
+			size_t i = half->whole ? (size_t)(half->whole - job->item) : 0;
+
+			if (!half->whole)
+				continue;
+			if (!first[i]) {
+				first[i] = b + 1;
+				continue;
+			}
+			struct nx_bin *one = &p->bin[first[i] - 1], *two = &p->bin[b];
+			size_t at = place_in(one, half);
+			one->item[at] = two->item[j] = half->whole;
+			bool in_one = nx_node_fits(one->item, one->n, job->memory_bytes);
+			bool in_two = nx_node_fits(two->item, two->n, job->memory_bytes);
+			one->item[at] = two->item[j] = half;
+			if (in_one) {
+				nx_bin_remove(two, j--);
+				nx_bin_remove(one, at);
+				nx_bin_add(one, half->whole);
+			} else if (in_two) {
+				nx_bin_remove(one, at);
+				nx_bin_remove(two, j--);
+				nx_bin_add(two, half->whole);
+			}
+		}
+	}
+	nx_packing_compact(p);
+	free(first);
+}
+
+static void divide(const struct nx_pack_job *job, size_t least, struct nx_packing *p)
+{
+	struct nx_packing q = NX_PACKING_INIT;
+
+	if (job->n <= NX_SETS_ITEMS) {
+		nx_pack_sets(job->item, job->n, job->memory_bytes, p);
+		return;
+	}
+	nx_pack_filled(job, &q);
+	if (q.n > p->n) {
+		nx_packing_release(&q);
+		copy_packing(p, &q);
+	}
+	nx_pack_refine(&q, job, 1 - WHOLE_PART, least);
+	if (q.n < p->n)
+		join_halves(job, &q);
+	keep_better(p, &q);
+}
+
+void nx_pack(const struct nx_pack_job *job, struct nx_packing *p)
+{
+	struct nx_packing other = NX_PACKING_INIT;
+	struct nx_pack_job whole = *job;
+	size_t least = least_bins(job);
+
+	whole.divide = false;
+	nx_pack_paper(job->item, job->n, job->memory_bytes, p);
+	if (job->work->paper || p->n <= least)
+		return;
+	nx_pack_filled(&whole, &other);
+	keep_better(p, &other);
+	if (p->n > least)
+		nx_pack_search(job->item, job->n, job->memory_bytes, p);
+	if (p->n > least)
+		nx_pack_refine(p, &whole, WHOLE_PART, least);
+	if (p->n > least && job->divide)
+		divide(job, least, p);
 }

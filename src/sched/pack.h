@@ -3,47 +3,40 @@
 #ifndef NX_SCHED_PACK_H
 #define NX_SCHED_PACK_H
 
-#include "sched/node.h"
+#include "sched/fill.h"
+#include "sched/work.h"
 
-struct nx_bin {
-	const struct nx_item **item; /* borrowed */
-	size_t n, cap;
-	double load; /* sum of the floors: never more than the occupancy of any cycle */
+#define NX_SETS_ITEMS 9 /* the most that nx_pack_sets takes */
+
+struct nx_pack_job {
+	const struct nx_item *item; /* each fits a device alone */
+	size_t n;
+	double memory_bytes;
+	bool divide; /* items that have halves may be divided */
+	const struct nx_work *work;
 };
 
-struct nx_packing {
-	struct nx_bin *bin;
-	size_t n, cap;
-};
+/* The best there is: never more bins than nx_pack_paper makes.  p is empty before. */
+void nx_pack(const struct nx_pack_job *job, struct nx_packing *p);
 
-#define NX_PACKING_INIT    \
-	{                  \
-		NULL, 0, 0 \
-	}
-
-void nx_packing_release(struct nx_packing *p);
-void nx_packing_add(struct nx_packing *p, const struct nx_item *it); /* in a bin of its own */
-void nx_bin_add(struct nx_bin *bin, const struct nx_item *it);
-/* Whether the bin can take one more. */
-bool nx_bin_takes(const struct nx_bin *bin, const struct nx_item *it, double memory_bytes);
-
-/* Each needs items that fit a device alone, and p empty.
+/* What nx_pack is made of.
  *
  * The Nexus paper's greedy (SOSP'19, Algorithm 1, ScheduleResidue): every item by itself at the
  * largest b with b/r + l(b) <= SLO, then best fit decreasing on occupancy, a merged node running
  * at the shorter duty cycle.  Its holes closed: an item without such a b, or whose occupancy
- * there is above 1, takes its best cycle instead. */
+ * there is above 1, takes its best cycle instead.  p is empty before. */
 void nx_pack_paper(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
-/* Best fit decreasing on floors, with the exact test of nx_node_fits. */
-void nx_pack_exact(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
-/* Empties bins into the others, moving single items aside where that helps, until none can be
- * emptied or the work is worth more than it gives. */
-void nx_pack_improve(struct nx_packing *p, double memory_bytes);
-/* Branch and bound from the packing that is there; bounded work, so exact only for few items. */
+/* One device after the other, each as full as nx_fill_bin makes it.  p is empty before. */
+void nx_pack_filled(const struct nx_pack_job *job, struct nx_packing *p);
+/* Empties and packs some bins again and again: for 'part' of the work that the job may take, or
+ * until only 'least' are left.  Never more bins than before. */
+void nx_pack_refine(struct nx_packing *p, const struct nx_pack_job *job, double part, size_t least);
+/* Branch and bound from the packing that is there, over whole items; bounded work, so exact only
+ * for few. */
 void nx_pack_search(
 	const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
-
-/* The best of all: never more bins than nx_pack_paper. */
-void nx_pack(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
+/* The best of all packings of at most NX_SETS_ITEMS items that may be divided, if it has fewer
+ * bins than p. */
+void nx_pack_sets(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
 
 #endif

@@ -72,11 +72,31 @@ static void add_bins(struct nx_packing *pack, size_t type, struct nx_placement *
 	}
 }
 
+/* Gives items that are large enough halves to be divided into. */
+static void make_halves(
+	const struct nx_problem *p, struct nx_item *item, size_t n, struct nx_item *half)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct nx_item *it = &item[i];
+		const struct nx_demand *d = &p->demand[it->demand];
+
+		if (it->floor < NX_DIVIDE_FLOOR)
+			continue;
+		half[i] = *it;
+		half[i].rate = it->rate / 2;
+		half[i].floor = nx_curve_floor(it->curve, it->max_batch, d->slo_ms, half[i].rate);
+		half[i].value = it->value / 2;
+		half[i].whole = it;
+		item[i].half = &half[i];
+	}
+}
+
 void nx_place_shares(struct nx_problem *p, size_t type, const struct nx_part *share, size_t n,
 	struct nx_placement *pl)
 {
 	struct nx_packing pack = NX_PACKING_INIT;
 	struct nx_item *item = nx_alloc(n + 1, sizeof *item);
+	struct nx_item *half = nx_alloc(n + 1, sizeof *half);
 	size_t n_items = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -94,9 +114,17 @@ void nx_place_shares(struct nx_problem *p, size_t type, const struct nx_part *sh
 		if (rest > 0)
 			item[n_items++] = nx_demand_item(p, share[i].demand, o, left);
 	}
-	nx_pack(item, n_items, p->type[type].memory_bytes, &pack);
+	if (p->work.divide)
+		make_halves(p, item, n_items, half);
+	const struct nx_pack_job job = { .item = item,
+		.n = n_items,
+		.memory_bytes = p->type[type].memory_bytes,
+		.divide = p->work.divide,
+		.work = &p->work };
+	nx_pack(&job, &pack);
 	add_bins(&pack, type, pl);
 	nx_packing_release(&pack);
+	free(half);
 	free(item);
 }
 
@@ -230,6 +258,7 @@ static void collect(struct rounds *r, struct nx_placement *out)
 void nx_place(struct nx_problem *p, struct nx_placement *out)
 {
 	struct rounds r = { .p = p };
+	double share = p->work.share;
 	bool over = true;
 
 	*out = (struct nx_placement){ .n_demands = p->n_demands };
@@ -244,14 +273,21 @@ void nx_place(struct nx_problem *p, struct nx_placement *out)
 	for (size_t i = 0; i < p->n_demands; i++)
 		r.left[i] = p->demand[i].rate;
 	while (over) {
+		size_t to_do = 0;
+
 		over = false;
 		offer(&r);
+		for (size_t t = 0; t < p->n_types; t++)
+			to_do += r.changed[t];
 		for (size_t t = 0; t < p->n_types; t++) {
+			p->work.share = share / (double)(to_do ? to_do : 1);
+			to_do -= r.changed[t];
 			if (r.changed[t])
 				over = fill_type(&r, t) || over;
 			r.changed[t] = false;
 		}
 	}
+	p->work.share = share;
 	out->left = r.left;
 	explain_left(p, out);
 	collect(&r, out);

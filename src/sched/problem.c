@@ -67,16 +67,23 @@ struct nx_item nx_demand_item(
 	const struct nx_problem *p, size_t i, const struct nx_option *o, double rate)
 {
 	const struct nx_demand *d = &p->demand[i];
+	double floor = nx_curve_floor(o->curve, o->max_batch, d->slo_ms, rate);
 
 	return (struct nx_item){ .curve = o->curve,
 		.slo_ms = d->slo_ms,
 		.rate = rate,
 		.max_batch = o->max_batch,
-		.floor = nx_curve_floor(o->curve, o->max_batch, d->slo_ms, rate),
+		.floor = floor,
+		.value = floor,
 		.weights_bytes = o->weights_bytes,
 		.row_bytes = o->row_bytes,
 		.weights_id = o->weights_id,
 		.demand = i };
+}
+
+bool nx_rate_equal(double a, double b)
+{
+	return a >= b * (1 - NX_SCHED_EPS) && a <= b * (1 + NX_SCHED_EPS);
 }
 
 double nx_whole_devices(double rate, double max_rate, double *rest)
@@ -92,8 +99,14 @@ double nx_whole_devices(double rate, double max_rate, double *rest)
 double nx_option_devices(const struct nx_option *o, double slo_ms, double rate)
 {
 	double rest, whole = nx_whole_devices(rate, o->max_rate, &rest);
+	double one = nx_curve_floor(o->curve, o->max_batch, slo_ms, rest);
 
-	return whole + nx_curve_floor(o->curve, o->max_batch, slo_ms, rest);
+	if (one >= NX_DIVIDE_FLOOR) {
+		double two = 2 * nx_curve_floor(o->curve, o->max_batch, slo_ms, rest / 2);
+
+		return whole + (two < one ? two : one);
+	}
+	return whole + one;
 }
 
 /* ---- device types -------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "formats/workload.h"
 #include "sched/index.h"
 #include "sched/node.h"
+#include "sched/work.h"
 
 /* A type of device that the plan may use. */
 struct nx_stype {
@@ -67,6 +68,7 @@ struct nx_problem {
 	size_t n_demands;
 	struct nx_squery *query;
 	size_t n_queries;
+	struct nx_work work; /* how to pack */
 };
 
 /* What the split of a query makes least. */
@@ -99,8 +101,15 @@ const struct nx_option *nx_demand_option(const struct nx_demand *d, size_t type)
 struct nx_item nx_demand_item(
 	const struct nx_problem *p, size_t i, const struct nx_option *o, double rate);
 
-/* Devices that a rate takes at least under an option: whole ones and the floor of the rest. */
+/* A session's rest may be divided between two devices if its floor is at least this. */
+#define NX_DIVIDE_FLOOR 0.1
+
+/* Devices that a rate takes at least under an option: whole ones and the floor of the rest, or of
+ * its halves. */
 double nx_option_devices(const struct nx_option *o, double slo_ms, double rate);
+
+/* Whether two rates are the same but for rounding. */
+bool nx_rate_equal(double a, double b);
 
 /* How many whole devices 'rate' fills, and what is left (0 when it is a rounding error). */
 double nx_whole_devices(double rate, double max_rate, double *rest);

@@ -29,6 +29,13 @@ static int solve(const struct nx_sched_request *request, enum nx_split_aim aim, 
 	if (nx_problem_init(&s->problem, request->workload, request->profiles, aim, request->source,
 		    err) < 0)
 		return -err->code;
+	s->problem.work = (struct nx_work){ .paper = request->paper,
+		.divide = !request->paper,
+		.seed = request->seed,
+		.left = request->left,
+		.arg = request->arg,
+		.share = aim == NX_SPLIT_THROUGHPUT && s->problem.n_queries ? 0.5 : 0.95,
+		.looks_an_item = nx_work_usual(s->problem.n_demands) };
 	nx_place(&s->problem, &s->placement);
 	nx_place_number(&s->problem, &s->placement);
 	for (size_t i = 0; i < s->placement.n; i++)
@@ -47,7 +54,7 @@ static int solve_best(
 
 	if (solve(request, NX_SPLIT_THROUGHPUT, best, err) < 0)
 		return -err->code;
-	if (best->problem.n_queries == 0)
+	if (best->problem.n_queries == 0 || request->paper)
 		return 0;
 	if (solve(request, NX_SPLIT_OCCUPANCY, &other, err) < 0) {
 		solution_release(best);

@@ -14,6 +14,7 @@
 #include "formats/profile.h"
 #include "formats/stats.h"
 #include "formats/workload.h"
+#include "sched/work.h"
 
 struct nx_sched_request {
 	const struct nx_workload *workload;
@@ -22,6 +23,10 @@ struct nx_sched_request {
 	const char *source;             /* of the workload, for messages */
 	const char *created;            /* RFC 3339, goes into the plan */
 	int64_t epoch;                  /* < 0: the previous plan's plus 1, or 1 */
+	bool paper;                     /* the paper's algorithm instead of ours */
+	uint64_t seed;                  /* of the search */
+	double (*left)(void *arg);      /* see struct nx_work; or NULL */
+	void *arg;
 };
 
 /* How the plan's lower bound came about; for people. */

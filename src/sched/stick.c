@@ -68,34 +68,55 @@ static const struct nx_option *old_option(const struct stick *s, size_t b, size_
 					: nx_demand_option(&s->p->demand[*demand], s->type[b]);
 }
 
-/* Finds the demands whose rates did not change: they keep their old shares to the last bit.  Only
- * if these are whole devices and one rest, as this planner divides a rate (see sched/bound.h). */
+/* What a demand had in the previous plan. */
+struct had {
+	double sum;
+	double rest, other; /* of its first two shares that fill no device */
+	size_t n_rests;
+};
+
+static void add_share(struct had *h, double rate, double max_rate)
+{
+	h->sum += rate;
+	if (rate >= max_rate * (1 - NX_SCHED_EPS))
+		return;
+	if (h->n_rests++ == 0)
+		h->rest = rate;
+	else
+		h->other = rate;
+}
+
+/* Whole devices and one rest or two halves of it, as this planner divides a rate (see
+ * sched/bound.h). */
+static bool is_ours(const struct had *h, double max_rate)
+{
+	return h->n_rests <= 1 || (h->n_rests == 2 && nx_rate_equal(h->rest, h->other) &&
+					  h->rest + h->other < max_rate);
+}
+
+/* Finds the demands whose rates did not change: they keep their old shares to the last bit. */
 static void find_same(struct stick *s)
 {
-	double *sum = nx_alloc(s->p->n_demands + 1, sizeof *sum);
-	size_t *rests = nx_alloc(s->p->n_demands + 1, sizeof *rests);
+	struct had *had = nx_alloc(s->p->n_demands + 1, sizeof *had);
 
 	s->same = nx_alloc(s->p->n_demands + 1, sizeof *s->same);
 	for (size_t b = 0; b < s->previous->n_backends; b++) {
 		for (size_t i = 0; i < s->previous->backend[b].n_sessions; i++) {
-			double rate = s->previous->backend[b].session[i].rate;
 			size_t d;
 			const struct nx_option *o = old_option(s, b, i, &d);
 
-			if (!o)
-				continue;
-			sum[d] += rate;
-			rests[d] += rate < o->max_rate * (1 - NX_SCHED_EPS);
+			if (o)
+				add_share(&had[d], s->previous->backend[b].session[i].rate,
+					o->max_rate);
 		}
 	}
 	for (size_t i = 0; i < s->p->n_demands; i++) {
-		double rate = s->p->demand[i].rate;
+		const struct nx_demand *d = &s->p->demand[i];
 
-		s->same[i] = rests[i] <= 1 && sum[i] >= rate * (1 - NX_SCHED_EPS) &&
-			     sum[i] <= rate * (1 + NX_SCHED_EPS);
+		s->same[i] = d->n_options && is_ours(&had[i], d->option[0].max_rate) &&
+			     nx_rate_equal(had[i].sum, d->rate);
 	}
-	free(rests);
-	free(sum);
+	free(had);
 }
 
 /* Adds a share to the slot if it has room for it; the type must be an option of the demand. */
@@ -184,6 +205,9 @@ static bool find_room(struct stick *s, size_t demand, size_t type, double rate)
 /* What found no place on its old devices: where there is room, else on new ones. */
 static void place_rest(struct stick *s)
 {
+	bool divide = s->p->work.divide;
+
+	s->p->work.divide = false; /* some have been divided already */
 	for (size_t t = 0; t < s->p->n_types; t++) {
 		struct nx_part *share = nx_alloc(s->p->n_demands + 1, sizeof *share);
 		size_t n = 0;
@@ -203,6 +227,7 @@ static void place_rest(struct stick *s)
 		nx_place_shares(s->p, t, share, n, &s->kept);
 		free(share);
 	}
+	s->p->work.divide = divide;
 }
 
 /* "<slug>-<number>" of a slot's type, or -1. */

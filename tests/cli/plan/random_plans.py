@@ -136,7 +136,7 @@ def partitions(items):
 
 
 def fewest(profiles, sessions):
-    """The least number of devices, by trying all partitions."""
+    """The least number of devices for sessions in one piece, by trying all partitions."""
     known, best = {}, len(sessions)
     for p in partitions(list(range(len(sessions)))):
         if len(p) >= best:
@@ -184,7 +184,9 @@ def run_small(rng):
     if not problems:
         best = fewest(profiles, w["sessions"])
         s = result["summary"]
-        if s["devices"] != best or s["lower_bound"] > best + 1e-9:
+        # a session divided between two devices may save one: then the plan has its proof above
+        divided = any(len(r["to"]) > 1 for r in result["routes"])
+        if s["devices"] > best or (s["devices"] < best and not divided):
             problems = ["%d devices, bound %r, optimum %d" % (s["devices"], s["lower_bound"], best)]
     return problems
 

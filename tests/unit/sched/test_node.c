@@ -1,41 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Curves, and the exact test of what fits a device against trying all cycles. */
-#include "sched/node.h"
-#include "sched/pack.h"
-
 #include "core/rng.h"
 
+#include "items.h"
 #include "unit.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct nx_curve curve_of(const struct nx_latency_point *point, size_t n, bool interpolate)
-{
-	struct nx_latency l = { n, (struct nx_latency_point *)point, interpolate };
-	struct nx_curve c;
-
-	nx_curve_init(&c, &l);
-	return c;
-}
-
-static struct nx_curve affine_curve(double alpha, double beta, int64_t max)
-{
-	struct nx_latency_point p[] = { { .batch = 1, .mean_ms = alpha + beta },
-		{ .batch = max, .mean_ms = alpha * (double)max + beta } };
-
-	return curve_of(p, 2, true);
-}
-
-static struct nx_item item_of(const struct nx_curve *c, double slo_ms, double rate)
-{
-	struct nx_item it = { .curve = c, .slo_ms = slo_ms, .rate = rate };
-
-	it.max_batch = nx_curve_max_batch(c, slo_ms);
-	it.floor = nx_curve_floor(c, it.max_batch, slo_ms, rate);
-	return it;
-}
 
 START_TEST(sparse_profile_pads_up)
 {
@@ -247,48 +219,6 @@ START_TEST(thousands_of_quick_sessions_end)
 }
 END_TEST
 
-/* P7: residues of 8 sessions; the best of all is never worse than the paper's greedy, and often
- * better. */
-START_TEST(p7_never_worse_than_the_paper)
-{
-	static const double model[][2] = { { 1, 5 }, { 3, 9 }, { 5, 18 }, { 4, 3 }, { 0.1, 1 },
-		{ 2, 6 } };
-	struct nx_curve c[6];
-	struct nx_rng rng;
-	size_t ours = 0, papers = 0;
-
-	for (size_t i = 0; i < 6; i++)
-		c[i] = affine_curve(model[i][0], model[i][1], 64);
-	nx_rng_init(&rng, 7);
-	for (int round = 0; round < 150; round++) {
-		struct nx_item it[8];
-		struct nx_packing paper = NX_PACKING_INIT, best = NX_PACKING_INIT;
-
-		for (size_t i = 0; i < 8; i++) {
-			const struct nx_curve *curve = &c[nx_rng_below(&rng, 6)];
-			double slo = 50 + 150 * nx_rng_uniform(&rng);
-			double most = nx_curve_max_rate(curve, nx_curve_max_batch(curve, slo));
-
-			it[i] = item_of(curve, slo, most * (0.02 + 0.9 * nx_rng_uniform(&rng)));
-			it[i].demand = i;
-		}
-		nx_pack_paper(it, 8, 0, &paper);
-		nx_pack(it, 8, 0, &best);
-		ck_assert_uint_le(best.n, paper.n);
-		for (size_t i = 0; i < best.n; i++)
-			ck_assert(nx_node_fits(best.bin[i].item, best.bin[i].n, 0));
-		ours += best.n;
-		papers += paper.n;
-		nx_packing_release(&paper);
-		nx_packing_release(&best);
-	}
-	ck_assert_uint_lt(ours, papers);
-	for (size_t i = 0; i < 6; i++)
-		nx_curve_release(&c[i]);
-}
-END_TEST
-
 UNIT_MAIN("sched/node", sparse_profile_pads_up, falling_profile_takes_the_quicker_batch,
 	whole_profile_above_the_table, p5_low_rate, equality_does_not_flip, memory_is_a_limit,
-	fits_equals_trying_all_cycles, thousands_of_quick_sessions_end,
-	p7_never_worse_than_the_paper)
+	fits_equals_trying_all_cycles, thousands_of_quick_sessions_end)
