@@ -114,11 +114,15 @@ void dnn_md_retype(dnnl_memory_desc_t *md, dnnl_data_type_t type)
 	md->data_type = type;
 }
 
+bool dnn_md_is_padded(const dnnl_memory_desc_t *md)
+{
+	return memcmp(md->dims, md->padded_dims, (size_t)md->ndims * sizeof md->dims[0]) != 0;
+}
+
 static bool unblocked(const dnnl_memory_desc_t *md)
 {
 	return md->format_kind == dnnl_blocked && md->format_desc.blocking.inner_nblks == 0 &&
-	       md->offset0 == 0 &&
-	       memcmp(md->dims, md->padded_dims, (size_t)md->ndims * sizeof md->dims[0]) == 0;
+	       md->offset0 == 0 && !dnn_md_is_padded(md);
 }
 
 bool dnn_md_is_plain(const dnnl_memory_desc_t *md)

@@ -37,6 +37,9 @@ void dnn_md_retype(dnnl_memory_desc_t *md, dnnl_data_type_t type);
 bool dnn_md_is_plain(const dnnl_memory_desc_t *md);
 bool dnn_md_is_dense(const dnnl_memory_desc_t *md);
 
+/* Whether blocks are filled up with channels that the tensor does not have. */
+bool dnn_md_is_padded(const dnnl_memory_desc_t *md);
+
 /* Whether two descriptors of equal dimensions put every element at the same place. */
 bool dnn_md_same(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b);
 

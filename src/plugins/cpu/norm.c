@@ -62,6 +62,13 @@ int cpu_emit_norm(struct cpu_build *b, const struct nx_group *group, struct nx_e
 		return CPU_NOT_MINE;
 	if (cpu_rep_real(b, head->in[0], &src, err))
 		return -err->code;
+	/* It leaves what fills up a block as it is, and the next step would read that. */
+	if (dnn_md_is_padded(&src.md)) {
+		dnnl_memory_desc_t last;
+		dnn_md_channels_last(&last, src.md.data_type, cpu_shape(b, head->in[0]));
+		if (cpu_rep_as(b, head->in[0], &last, &src, err))
+			return -err->code;
+	}
 	dnnl_primitive_desc_t pd = describe(b, group, &src.md);
 	if (!pd)
 		return CPU_NOT_MINE;

@@ -3,117 +3,17 @@
  * The cpu device against the reference kernels: small graphs that together use every fusion,
  * every change of layout and every batch size a ladder cuts.
  */
-#include "engine/engine.h"
-#include "engine_dir.h"
-#include "graphs.h"
-#include "model/ops.h"
-#include "unit.h"
-
-#include <math.h>
+#include "oracle.h"
 
 #define ROWS 5
 
-/* ---- the oracle ------------------------------------------------------------------------------ */
-
-static struct nx_tensor *reference_tensors(const struct nx_graph *g, const float *x)
-{
-	struct nx_tensor *t = nx_alloc(g->n_values, sizeof *t);
-	struct nx_err err = NX_ERR_INIT;
-
-	for (size_t i = 0; i < g->n_values; i++) {
-		const struct nx_value *v = &g->values[i];
-		if (v->constant)
-			t[i] = *v->constant;
-		else if (v->known)
-			ck_assert_int_eq(nx_tensor_init(&t[i], v->dtype, &v->shape, &err), 0);
-	}
-	memcpy(t[g->in[0]].data, x, t[g->in[0]].bytes);
-	return t;
-}
-
-/* Runs the graph node by node with the reference kernels. */
-static struct nx_tensor *reference(const struct nx_graph *g, const float *x)
-{
-	struct nx_tensor *t = reference_tensors(g, x);
-	struct nx_err err = NX_ERR_INIT;
-
-	for (size_t i = 0; i < g->n_nodes; i++) {
-		const struct nx_node *n = &g->nodes[i];
-		const struct nx_tensor *in[8];
-		struct nx_tensor *out[8];
-		for (size_t k = 0; k < n->n_in; k++)
-			in[k] = n->in[k] == NX_NO_VALUE ? NULL : &t[n->in[k]];
-		for (size_t k = 0; k < n->n_out; k++)
-			out[k] = n->out[k] == NX_NO_VALUE ? NULL : &t[n->out[k]];
-		ck_assert_msg(
-			nx_op_eval(g->opset, n, in, out, &err) == 0, "%s: %s", n->op, err.msg);
-	}
-	return t;
-}
-
-static void release(const struct nx_graph *g, struct nx_tensor *t)
-{
-	for (size_t i = 0; i < g->n_values; i++)
-		if (!g->values[i].constant)
-			nx_tensor_release(&t[i]);
-	free(t);
-}
-
-static void compare(const char *what, const float *got, const float *want, size_t n)
-{
-	float largest = 1e-6f;
-
-	for (size_t i = 0; i < n; i++)
-		largest = fmaxf(largest, fabsf(want[i]));
-	for (size_t i = 0; i < n; i++)
-		ck_assert_msg(fabsf(got[i] - want[i]) <= 1e-5f * largest + 1e-4f * fabsf(want[i]),
-			"%s: element %zu is %g, not %g", what, i, (double)got[i], (double)want[i]);
-}
-
-static struct nx_engine *open_cpu(const char *spec)
-{
-	struct nx_engine *e = NULL;
-	struct nx_err err = NX_ERR_INIT;
-	char *dir = plugin_dir();
-
-	ck_assert_msg(nx_engine_open(spec, dir, &e, &err) == 0, "%s", err.msg);
-	free(dir);
-	return e;
-}
-
-/* Loads and runs 'rows' rows of graph g, and compares the first output; frees nothing of g. */
 static void check_rows(struct nx_engine *e, const char *what, struct nx_graph *g, size_t rows)
 {
-	struct nx_model model = { .name = nx_strdup(what), .graph = g };
-	const struct nx_load_opts opts = { .max_batch = ROWS };
-	struct nx_loaded *l = NULL;
-	struct nx_graph *closed = NULL;
-	struct nx_err err = NX_ERR_INIT;
-	const struct nx_io *in, *out;
+	struct answer a;
 
-	ck_assert_msg(nx_engine_load(e, &model, &opts, &l, &err) == 0, "%s: %s", what, err.msg);
-	nx_loaded_inputs(l, &in);
-	nx_loaded_outputs(l, &out);
-	float *x = nx_alloc(rows, in[0].row_bytes), *y = nx_alloc(rows, out[0].row_bytes);
-	for (size_t i = 0; i < rows * in[0].row_bytes / sizeof *x; i++)
-		x[i] = (float)(2 * nx_rng_uniform(&rng) - 1);
-	const void *ins[] = { x };
-	void *outs[] = { y };
-	/* Twice: what a run leaves behind must not matter. */
-	for (int again = 0; again < 2; again++)
-		ck_assert_msg(
-			nx_loaded_run(l, rows, ins, outs, &err) == 0, "%s: %s", what, err.msg);
-
-	ck_assert_msg(
-		nx_graph_specialize(g, (int64_t)rows, &closed, &err) == 0, "%s: %s", what, err.msg);
-	struct nx_tensor *t = reference(closed, x);
-	compare(what, y, t[closed->out[0]].data, rows * out[0].row_bytes / sizeof *y);
-	release(closed, t);
-	nx_graph_free(&closed);
-	nx_loaded_free(&l);
-	free(model.name);
-	free(x);
-	free(y);
+	ask(e, what, g, rows, ROWS, NULL, &a);
+	compare(what, a.got, a.want, a.n, 1e-5f, 1e-4f);
+	answer_release(&a);
 }
 
 /* Checks a graph whose last value is its output, and frees it. */
