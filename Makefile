@@ -6,6 +6,7 @@
 #   make check         all tests; ends with "N passed, N failed, N skipped"
 #   make lint          formatting, layering, sizes, man pages, shell scripts
 #   make bench-engine  the engine against ONNX Runtime, images a second
+#   make bench-load    how long a model takes to its first answer, and its memory
 #   make check-san     the tests under AddressSanitizer + UBSan, and the threaded part under TSan
 #   make install DESTDIR= PREFIX=/usr/local
 #
@@ -238,10 +239,16 @@ ARGS ?=
 .PHONY: bench-engine
 bench-engine: $(B)/bench/engine-host $(B)/bench/engine-peak plugins
 	@sh tests/bench/engine/run.sh $(B) $(ARGS) || [ $$? -eq 77 ]
-$(B)/bench/engine-host: tests/bench/engine/host.c $(call archives,engine $(DEPS_engine)) $(FLAGS_STAMP)
+# From file to first answer, and what stays in memory: ARGS='ROUNDS NETWORK…'.
+.PHONY: bench-load
+bench-load: $(B)/bench/load plugins
+	@sh tests/bench/load/run.sh $(B) $(ARGS) || [ $$? -eq 77 ]
+$(B)/bench/engine-host: tests/bench/engine/host.c
+$(B)/bench/load: tests/bench/load/load.c
+$(B)/bench/engine-host $(B)/bench/load: $(call archives,engine $(DEPS_engine)) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^) -Wl,--start-group \
 		$(call archives,engine $(DEPS_engine)) -Wl,--end-group $(sort $(call libs,engine $(DEPS_engine)))
 $(B)/bench/engine-peak: tests/bench/engine/peak.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)

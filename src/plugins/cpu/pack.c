@@ -71,7 +71,8 @@ static int no_memory(struct nx_err *err)
 static int scale_weights(const struct cpu_build *b, const struct cpu_linear *l, const float *w,
 	int64_t n, float **own, struct nx_err *err)
 {
-	float *scaled = *own ? *own : nx_try_alloc((size_t)n, sizeof *scaled);
+	/* From the heap and as it is, so that one piece of it serves one layer after the other. */
+	float *scaled = *own ? *own : malloc((size_t)n * sizeof *scaled);
 
 	if (!scaled)
 		return no_memory(err);
