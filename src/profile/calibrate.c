@@ -51,7 +51,7 @@ static void net_release(struct net *n)
 static int net_load(struct work *w, const struct nx_buf *onnx, const char *precision, struct net *n,
 	struct nx_err *err)
 {
-	const struct nx_load_opts opts = { .max_batch = 1, .precision = precision };
+	const struct nx_load_opts opts = { .max_batch = 1, .precision = precision, .tuning = "" };
 	int rc = nx_model_load_bytes(
 		onnx->data, onnx->len, "the calibrated network", &n->model, err);
 

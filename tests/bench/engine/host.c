@@ -3,9 +3,10 @@
  * The engine's side of the benchmark: loads a model and runs batches when told to, so that a
  * driver can let it and its peer take turns.
  *
- *	engine-host SPEC PRECISION MODEL PLUGIN_DIR INPUT ROWS
+ *	engine-host SPEC PRECISION MODEL PLUGIN_DIR INPUT ROWS TUNE_MS
  *
- * INPUT holds ROWS rows of the model's input as raw bytes.  Prints "ready LOAD_MS FIRST_MS
+ * INPUT holds ROWS rows of the model's input as raw bytes.  TUNE_MS over 0 tunes the model first,
+ * for at most that time, and keeps what it found where later hosts find it.  Prints "ready LOAD_MS FIRST_MS
  * WEIGHTS_BYTES RSS_KIB" or "refused MESSAGE", then answers the lines it reads:
  *
  *	run ROWS NS     batches of ROWS rows for at least NS nanoseconds: "BATCHES WALL_NS CPU_NS"
@@ -50,6 +51,18 @@ static int run(struct host *h, size_t rows, struct nx_err *err)
 	return nx_loaded_run(h->loaded, rows, &in, h->out, err);
 }
 
+static int tune(struct host *h, const char *precision, double cap_ms, struct nx_err *err)
+{
+	const struct nx_tune_opts opts = {
+		.max_batch = (int)h->rows, .precision = precision, .time_cap_ms = cap_ms
+	};
+	struct nx_buf found = NX_BUF_INIT;
+	int rc = nx_engine_tune(h->engine, h->model, &opts, &found, err);
+
+	nx_buf_release(&found);
+	return rc;
+}
+
 static int load(struct host *h, char **argv, struct nx_err *err)
 {
 	const char *precision = strcmp(argv[2], "default") == 0 ? NULL : argv[2];
@@ -59,6 +72,8 @@ static int load(struct host *h, char **argv, struct nx_err *err)
 
 	if (rc == 0)
 		rc = nx_model_load(argv[3], &h->model, err);
+	if (rc == 0 && strtod(argv[7], NULL) > 0)
+		rc = tune(h, precision, strtod(argv[7], NULL), err);
 	if (rc == 0)
 		rc = nx_engine_load(h->engine, h->model, &opts, &h->loaded, err);
 	if (rc == 0)
@@ -137,8 +152,9 @@ int main(int argc, char **argv)
 	struct rusage usage;
 	char line[600];
 
-	if (argc != 7 || (h.rows = strtoul(argv[6], NULL, 10)) == 0 || h.rows > 4096) {
-		fputs("usage: engine-host SPEC PRECISION MODEL PLUGIN_DIR INPUT ROWS\n", stderr);
+	if (argc != 8 || (h.rows = strtoul(argv[6], NULL, 10)) == 0 || h.rows > 4096) {
+		fputs("usage: engine-host SPEC PRECISION MODEL PLUGIN_DIR INPUT ROWS TUNE_MS\n",
+			stderr);
 		return 64;
 	}
 	uint64_t start = nx_now_ns();
