@@ -42,7 +42,7 @@ class Host:
         if word != "ready":
             self.close()
             raise Refused(rest or "ended without a word")
-        self.load_ms, self.first_ms, self.weights, self.rss_kib = (float(v) for v in rest.split())
+        self.first_ms, self.first_cpu_ms, self.weights, self.rss_kib = (float(v) for v in rest.split())
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
@@ -81,8 +81,6 @@ class Contender:
 def compete(contenders, rows, args, cpu):
     """Rates of each contender, a list of rounds."""
     rates = {c.name: [] for c in contenders}
-    for c in contenders:
-        c.rate(rows, 0, cpu)
     for i in range(args.rounds):
         for c in contenders if i % 2 == 0 else reversed(contenders):
             rates[c.name].append(c.rate(rows, args.block, cpu))
@@ -133,8 +131,9 @@ class Network:
             hosts = [self.host(side, precision, mode)]
         return Contender(f"{side}-{precision}", hosts)
 
-    def close(self, keep=()):
-        for key in [k for k in self.hosts if k[:2] not in keep]:
+    def close(self, threads=None):
+        """All hosts, or those with so many threads."""
+        for key in [k for k in self.hosts if threads in (None, k[2])]:
             self.hosts.pop(key).close()
 
     def answer(self, side, precision):
@@ -157,9 +156,11 @@ class Network:
         out["right"] = bool(ours.size == ref.size and out["error"] <= gate)
         return out
 
-    def peers(self, precision):
-        return [("ort", "fp32"), ("nexus", precision)] + \
-            ([("ort", "int8")] if precision == "int8" else [])
+    def contenders(self, precisions, mode):
+        sides = [("ort", "fp32")] + [("nexus", p) for p in precisions]
+        if "int8" in precisions:
+            sides.append(("ort", "int8"))
+        return [self.contender(*side, mode) for side in sides]
 
 
 def measure_load(net, precision):
@@ -169,27 +170,30 @@ def measure_load(net, precision):
     if 2 in net.args.threads:
         net.start("nexus", precision, 2, 0, net.args.tune).close()
     warm, peer = net.host("nexus", precision), net.host("ort", "fp32")
-    return {"first_answer_cold_ms": cold.first_ms, "first_answer_ms": warm.first_ms,
-            "ort_first_answer_ms": peer.first_ms, "weights_bytes": int(warm.weights),
+    return {"tuned_ms": cold.first_ms,
+            "first_answer_ms": warm.first_ms, "first_answer_cpu_ms": warm.first_cpu_ms,
+            "ort_first_answer_ms": peer.first_ms, "ort_first_answer_cpu_ms": peer.first_cpu_ms,
+            "weights_bytes": int(warm.weights),
             "rss_kib": int(warm.rss_kib), "ort_rss_kib": int(peer.rss_kib)}
 
 
-def point(net, precision, batch, mode, info, peak):
-    """One line of the result: a network, precision, batch and way of using the cores."""
+def points(net, precisions, batch, mode, info, peak):
+    """The results for a batch and way of using the cores, a line a precision."""
     cpu = mode == 1
-    rates = compete([net.contender(s, p, mode) for s, p in net.peers(precision)], batch, net.args, cpu)
-    ours = f"nexus-{precision}"
-    out = {"kind": "rate", "model": net.name, "precision": precision, "batch": batch,
-           "threads": 1 if cpu else 2, "mode": {1: "cpu", 2: "one", "pair": "pair"}[mode],
-           "ort": statistics.median(rates["ort-fp32"]), "nexus": statistics.median(rates[ours]),
-           "ratio": ratio(rates, ours, "ort-fp32")}
-    if precision == "int8":
-        out["ort_int8"] = statistics.median(rates["ort-int8"])
-        out["ratio_int8"] = ratio(rates, ours, "ort-int8")
-    if cpu and peak.get(precision):
-        out["peak"] = out["nexus"] * info["gflop"] / peak[precision]
-        out["ort_peak"] = out["ort"] * info["gflop"] / peak["fp32"]
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in out.items()}
+    rates = compete(net.contenders(precisions, mode), batch, net.args, cpu)
+    for precision in precisions:
+        ours = f"nexus-{precision}"
+        out = {"kind": "rate", "model": net.name, "precision": precision, "batch": batch,
+               "threads": 1 if cpu else 2, "mode": {1: "cpu", 2: "one", "pair": "pair"}[mode],
+               "ort": statistics.median(rates["ort-fp32"]), "nexus": statistics.median(rates[ours]),
+               "ratio": ratio(rates, ours, "ort-fp32")}
+        if precision == "int8":
+            out["ort_int8"] = statistics.median(rates["ort-int8"])
+            out["ratio_int8"] = ratio(rates, ours, "ort-int8")
+        if cpu and peak.get(precision):
+            out["peak"] = out["nexus"] * info["gflop"] / peak[precision]
+            out["ort_peak"] = out["ort"] * info["gflop"] / peak["fp32"]
+        yield {k: round(v, 4) if isinstance(v, float) else v for k, v in out.items()}
 
 
 def quantise(net, emit):
@@ -205,23 +209,40 @@ def quantise(net, emit):
     return done.returncode == 0
 
 
-def run_precision(net, precision, info, peak, emit):
-    args = net.args
+def prepare(net, precision, info, emit):
+    """Loads and compares; whether the network runs in this precision, whether it is right."""
     if precision == "int8" and not quantise(net, emit):
-        return True
+        return False, True
     try:
         loaded = measure_load(net, precision)
     except Refused as why:
         emit({"kind": "unsupported", "model": net.name, "precision": precision,
               "why": str(why)[:110]})
-        return True
+        return False, True
     same = net.compare(precision)
     emit({"kind": "network", "model": net.name, "precision": precision, **info, **loaded, **same})
-    modes = [m for m in (1, 2, "pair") if (1 if m == 1 else 2) in args.threads]
-    for mode in modes:
-        for batch in args.batches:
-            emit(point(net, precision, batch, mode, info, peak))
-    return same["right"]
+    return True, same["right"]
+
+
+def run_network(net, info, peak, emit):
+    args, precisions, right = net.args, [], True
+    for precision in args.precisions:
+        print(f"{net.name} {precision}", file=sys.stderr, flush=True)
+        runs, same = prepare(net, precision, info, emit)
+        right &= same
+        if runs:
+            precisions.append(precision)
+    for mode in [m for m in (1, 2, "pair") if (1 if m == 1 else 2) in args.threads]:
+        print(f"{net.name} {mode}", file=sys.stderr, flush=True)
+        for batch in args.batches if precisions else []:
+            for line in points(net, precisions, batch, mode, info, peak):
+                emit(line)
+        if mode == 2:
+            if net.name == "resnet50" and not args.no_neighbour and "fp32" in precisions:
+                neighbour(net, emit)
+            net.close(threads=2)
+    net.close()
+    return right
 
 
 def neighbour(net, emit):
@@ -322,13 +343,7 @@ def main():
     for name in args.models:
         net = Network(args, name, infos[name]["input"])
         info = {k: infos[name][k] for k in ("gflop", "parameters")}
-        for precision in args.precisions:
-            print(f"{name} {precision}", file=sys.stderr, flush=True)
-            right &= run_precision(net, precision, info, peak, emit)
-            net.close(keep=(("ort", "fp32"),))
-        if name == "resnet50" and not args.no_neighbour and 2 in args.threads:
-            neighbour(net, emit)
-        net.close()
+        right &= run_network(net, info, peak, emit)
     return 0 if right else 1
 
 

@@ -6,8 +6,8 @@
  *	engine-host SPEC PRECISION MODEL PLUGIN_DIR INPUT ROWS TUNE_MS
  *
  * INPUT holds ROWS rows of the model's input as raw bytes.  TUNE_MS over 0 tunes the model first,
- * for at most that time, and keeps what it found where later hosts find it.  Prints "ready LOAD_MS FIRST_MS
- * WEIGHTS_BYTES RSS_KIB" or "refused MESSAGE", then answers the lines it reads:
+ * for at most that time, and keeps what it found where later hosts find it.  Prints "ready FIRST_MS
+ * FIRST_CPU_MS WEIGHTS_BYTES RSS_KIB" or "refused MESSAGE", then answers the lines it reads:
  *
  *	run ROWS NS     batches of ROWS rows for at least NS nanoseconds: "BATCHES WALL_NS CPU_NS"
  *	save ROWS FILE  one batch, its outputs one after another into FILE: "saved"
@@ -157,9 +157,8 @@ int main(int argc, char **argv)
 			stderr);
 		return 64;
 	}
-	uint64_t start = nx_now_ns();
+	uint64_t start = nx_now_ns(), cpu_start = cpu_ns();
 	int rc = load(&h, argv, &err);
-	uint64_t loaded = nx_now_ns();
 	if (rc == 0)
 		rc = run(&h, 1, &err);
 	if (rc) {
@@ -169,8 +168,8 @@ int main(int argc, char **argv)
 	}
 	nx_loaded_memory(h.loaded, &mem);
 	getrusage(RUSAGE_SELF, &usage);
-	printf("ready %.1f %.1f %" PRIu64 " %ld\n", nx_ns_to_ms(loaded - start),
-		nx_ns_to_ms(nx_now_ns() - start), mem.weights_bytes, usage.ru_maxrss);
+	printf("ready %.1f %.1f %" PRIu64 " %ld\n", nx_ns_to_ms(nx_now_ns() - start),
+		nx_ns_to_ms(cpu_ns() - cpu_start), mem.weights_bytes, usage.ru_maxrss);
 	fflush(stdout);
 	while (rc == 0 && fgets(line, sizeof line, stdin)) {
 		rc = answer(&h, line, &err);

@@ -74,10 +74,10 @@ def networks(lines):
         rows.append([l["model"], l["precision"], f"{l['gflop']:.2f}",
                      f"{100 * peak[0]:.0f} % ({100 * peak[1]:.0f} %)",
                      error + ("" if l["right"] else " **wrong**"),
-                     f"{l['first_answer_ms']:.0f} ({l['ort_first_answer_ms']:.0f})",
+                     f"{l['first_answer_cpu_ms']:.0f} ({l['ort_first_answer_cpu_ms']:.0f})",
                      f"{l['rss_kib'] / 1024:.0f} ({l['ort_rss_kib'] / 1024:.0f})"])
     return table(["network", "precision", "GFLOP an image", "of peak (ORT fp32)",
-                  "largest error over largest output (ORT int8)", "first answer, ms (ORT)",
+                  "largest error over largest output (ORT int8)", "first answer, ms of CPU time (ORT)",
                   "memory, MiB (ORT)"], rows)
 
 
