@@ -67,7 +67,7 @@ static void put(struct nx_tensor *y, int64_t i, double v)
 {
 	if (y->dtype == NX_F32)
 		((float *)y->data)[i] = (float)v;
-	else if (y->dtype == NX_U8)
+	else if (y->dtype == NX_U8 && v >= 0) /* a window of padding alone has seen nothing */
 		((uint8_t *)y->data)[i] = (uint8_t)v;
 	else if (y->dtype == NX_I8 && v >= INT8_MIN)
 		((int8_t *)y->data)[i] = (int8_t)v;
