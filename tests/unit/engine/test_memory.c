@@ -107,6 +107,31 @@ START_TEST(batch_sizes_share_one_arena)
 }
 END_TEST
 
+/* Convolutions one after another: what lives at one time is what one reads and what it makes. */
+START_TEST(activations_are_little_more_than_what_lives)
+{
+	enum { CHANNELS = 32, SIDE = 64, LAYERS = 6 };
+	const size_t made = CHANNELS * SIDE * SIDE * sizeof(float);
+	struct nx_engine *e = open_cpu();
+	struct nx_graph *g = graph(SHAPE(1, CHANNELS, SIDE, SIDE));
+	struct nx_loaded_memory m;
+	int y = g->in[0];
+
+	for (int i = 0; i < LAYERS; i++) {
+		y = NODE(g, "Conv", y, weights(g, SHAPE(CHANNELS, CHANNELS, 3, 3)));
+		attr_ints(g, "pads", SHAPE(1, 1, 1, 1));
+		y = NODE(g, "Relu", y);
+	}
+	output(g, y);
+	struct nx_loaded *l = load(e, g);
+	nx_loaded_memory(l, &m);
+	ck_assert_uint_ge(m.activations_bytes, made);
+	ck_assert_uint_le(m.activations_bytes, 2 * made * 13 / 10);
+	nx_loaded_free(&l);
+	nx_engine_close(&e);
+}
+END_TEST
+
 /* ---- while something runs ---------------------------------------------------------------------- */
 
 struct runner {
@@ -213,4 +238,5 @@ END_TEST
 #endif
 
 UNIT_MAIN("engine/memory", a_loaded_model_needs_no_graph, batch_sizes_share_one_arena,
+	activations_are_little_more_than_what_lives,
 	others_may_be_loaded_while_one_runs OF_THE_SYSTEM)
