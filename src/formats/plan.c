@@ -196,9 +196,30 @@ static void read_unserved(struct reading *r, const struct nx_jv *v, struct nx_pl
 	nx_fmt_names_add(&r->unserved_queries, u->query, r->c->doc, v);
 }
 
+static void read_bounds(struct reading *r, const struct nx_jv *summary)
+{
+	static const char *const known[] = { "fractional", "occupancy", "conflicts", "search" };
+	struct nx_plan_bounds *b = &r->p->bounds;
+	const struct nx_jv *v;
+
+	r->p->cost = -1;
+	nx_fmt_figure(r->c, summary, "cost", NX_OPTIONAL, &r->p->cost);
+	nx_fmt_figure(r->c, summary, "cost_bound", NX_OPTIONAL, &b->cost);
+	if (!nx_jget_object(r->c, summary, "bounds", NX_OPTIONAL, &v))
+		return;
+	b->search = -1;
+	nx_jcheck_keys(r->c, v, known, NX_ARRAY_LEN(known));
+	nx_fmt_name(r->c, summary, "bound", NX_OPTIONAL, &r->p->bound);
+	nx_fmt_figure(r->c, v, "fractional", NX_OPTIONAL, &b->fractional);
+	nx_fmt_figure(r->c, v, "occupancy", NX_OPTIONAL, &b->occupancy);
+	nx_fmt_figure(r->c, v, "conflicts", NX_OPTIONAL, &b->conflicts);
+	nx_fmt_figure(r->c, v, "search", NX_OPTIONAL, &b->search);
+}
+
 static void read_summary(struct reading *r, const struct nx_jv *v)
 {
-	static const char *const known[] = { "devices", "lower_bound", "gap", "moved", "unserved" };
+	static const char *const known[] = { "devices", "lower_bound", "gap", "bound", "bounds",
+		"cost", "cost_bound", "moved", "unserved" };
 	struct nx_plan *p = r->p;
 	const struct nx_jv *summary, *items = NULL;
 
@@ -207,6 +228,7 @@ static void read_summary(struct reading *r, const struct nx_jv *v)
 	nx_jcheck_keys(r->c, summary, known, NX_ARRAY_LEN(known));
 	nx_fmt_figure(r->c, summary, "lower_bound", NX_OPTIONAL, &p->lower_bound);
 	nx_jget_number(r->c, summary, "gap", NX_OPTIONAL, -1, NX_FMT_MAX, &p->gap);
+	read_bounds(r, summary);
 	nx_jget_int(r->c, summary, "moved", NX_OPTIONAL, 0, INT64_MAX, &p->moved);
 	p->unserved = nx_fmt_objects(r->c, summary, "unserved", NX_OPTIONAL, sizeof *p->unserved,
 		&items, &p->n_unserved);

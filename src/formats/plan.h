@@ -69,6 +69,13 @@ struct nx_plan_unserved {
 	char *reason;
 };
 
+/* Lower bounds on the devices of any plan. */
+struct nx_plan_bounds {
+	double fractional, occupancy, conflicts;
+	double search; /* < 0: not searched */
+	double cost;   /* on the cost of the devices */
+};
+
 struct nx_plan {
 	int64_t epoch;
 	char *created; /* RFC 3339 */
@@ -81,6 +88,9 @@ struct nx_plan {
 	struct nx_plan_unserved *unserved;
 	size_t n_unserved;
 	double lower_bound, gap;
+	double cost; /* of the devices; < 0: all cost the same */
+	char *bound; /* what kind lower_bound is; NULL: not known, nor are the bounds */
+	struct nx_plan_bounds bounds;
 	int64_t moved;
 };
 

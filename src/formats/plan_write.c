@@ -104,6 +104,23 @@ static void write_query(struct nx_jw *j, const struct nx_plan_query *q)
 	nx_jw_end(j);
 }
 
+static void write_bounds(struct nx_jw *j, const struct nx_plan *p)
+{
+	nx_jw_kstring(j, "bound", p->bound);
+	nx_jw_key(j, "bounds");
+	nx_jw_object_inline(j);
+	nx_jw_knumber(j, "fractional", p->bounds.fractional);
+	nx_jw_knumber(j, "occupancy", p->bounds.occupancy);
+	nx_jw_knumber(j, "conflicts", p->bounds.conflicts);
+	if (p->bounds.search >= 0)
+		nx_jw_knumber(j, "search", p->bounds.search);
+	nx_jw_end(j);
+	if (p->cost < 0)
+		return;
+	nx_jw_knumber(j, "cost", p->cost);
+	nx_jw_knumber(j, "cost_bound", p->bounds.cost);
+}
+
 static void write_summary(struct nx_jw *j, const struct nx_plan *p)
 {
 	nx_jw_key(j, "summary");
@@ -111,6 +128,8 @@ static void write_summary(struct nx_jw *j, const struct nx_plan *p)
 	nx_jw_kint(j, "devices", (int64_t)p->n_backends);
 	nx_jw_knumber(j, "lower_bound", p->lower_bound);
 	nx_jw_knumber(j, "gap", p->gap);
+	if (p->bound)
+		write_bounds(j, p);
 	nx_jw_kint(j, "moved", p->moved);
 	nx_jw_key(j, "unserved");
 	nx_jw_array(j);
@@ -262,5 +281,6 @@ void nx_plan_release(struct nx_plan *p)
 	free(p->query);
 	free(p->unserved);
 	free(p->created);
+	free(p->bound);
 	*p = (struct nx_plan){ 0 };
 }

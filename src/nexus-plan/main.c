@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { FORMAT_JSON, FORMAT_TABLE };
+enum { ALGORITHM_BEST, ALGORITHM_PAPER };
 
 static const struct nx_opt options[] = {
 	NX_OPT_ROW_PROFILES(struct nx_plan_config, profiles),
@@ -21,6 +22,14 @@ static const struct nx_opt options[] = {
 		offsetof(struct nx_plan_config, explain), 0, 0, 0 },
 	{ 0, "arrivals", "uniform", "the arrivals to plan for: evenly spaced, without headroom",
 		NX_OPT_ENUM, offsetof(struct nx_plan_config, arrivals), 0, 0, 0 },
+	{ 0, "algorithm", "best|paper",
+		"how to pack: as well as can be, or by the greedy of the Nexus paper", NX_OPT_ENUM,
+		offsetof(struct nx_plan_config, algorithm), 0, 0, 0 },
+	{ 0, "time-limit", "DURATION",
+		"look for fewer devices for this long, or until none can be saved (default: a fixed "
+		"amount of work, a few seconds at most)",
+		NX_OPT_DURATION, offsetof(struct nx_plan_config, time_limit_ms), 1, 864e5, 0 },
+	NX_OPT_ROW_SEED(struct nx_plan_config, seed),
 	{ 0, "epoch", "N", "number of the plan (default: one more than the previous one's, or 1)",
 		NX_OPT_INT, offsetof(struct nx_plan_config, epoch), 0, 9007199254740991.0, 0 },
 	NX_OPT_ROW_MODELS(struct nx_plan_config, models),
@@ -53,6 +62,7 @@ int main(int argc, char **argv)
 
 	nx_cli_parse(&tool, argc, argv, &config, &common, &operands);
 	config.workload = operands.item[0];
+	config.paper = config.algorithm == ALGORITHM_PAPER;
 	config.table = config.format == FORMAT_TABLE;
 
 	int served = nx_plan_run(&config, &err);

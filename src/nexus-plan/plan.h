@@ -6,17 +6,15 @@
 #include "core/buf.h"
 #include "formats/plan.h"
 #include "formats/profile.h"
-#include "sched/sched.h"
 
 /* The backends and their sessions as a table (--format table). */
 void nx_show_table(const struct nx_plan *plan, struct nx_buf *out);
 
 /* Why each number is what it is (--explain). */
-void nx_show_reasons(const struct nx_plan *plan, const struct nx_profiles *profiles,
-	const struct nx_sched_report *report, struct nx_buf *out);
+void nx_show_reasons(
+	const struct nx_plan *plan, const struct nx_profiles *profiles, struct nx_buf *out);
 
 /* "devices=7 lower_bound=5.8 gap=17% (occupancy floor)", or "… optimal (…)". */
-void nx_show_summary(
-	const struct nx_plan *plan, const struct nx_sched_report *report, struct nx_buf *out);
+void nx_show_summary(const struct nx_plan *plan, struct nx_buf *out);
 
 #endif

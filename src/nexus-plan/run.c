@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/log.h"
+#include "sched/sched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,13 +127,12 @@ static int print_plan(
 }
 
 /* What people want to know, on standard error. */
-static void tell(const struct nx_plan_config *c, const struct input *in, const struct nx_plan *plan,
-	const struct nx_sched_report *report)
+static void tell(const struct nx_plan_config *c, const struct input *in, const struct nx_plan *plan)
 {
 	struct nx_buf text = NX_BUF_INIT;
 
 	if (c->explain) {
-		nx_show_reasons(plan, &in->profiles, report, &text);
+		nx_show_reasons(plan, &in->profiles, &text);
 		fputs(text.data, stderr);
 		nx_buf_clear(&text);
 	}
@@ -142,37 +142,55 @@ static void tell(const struct nx_plan_config *c, const struct input *in, const s
 		nx_warn("%s '%s': %g/s not served: %s", u->query ? "query" : "session",
 			u->query ? u->query : u->session, u->rate, u->reason);
 	}
-	nx_show_summary(plan, report, &text);
+	nx_show_summary(plan, &text);
 	nx_info("%s", text.data);
 	nx_buf_release(&text);
+}
+
+/* The time limit of the planner, which knows no clock. */
+struct timer {
+	uint64_t start_ns;
+	double limit_ns;
+};
+
+static double time_left(void *arg)
+{
+	const struct timer *t = arg;
+	double left = 1 - (double)(nx_now_ns() - t->start_ns) / t->limit_ns;
+
+	return left > 0 ? left : 0;
 }
 
 int nx_plan_run(const struct nx_plan_config *c, struct nx_err *err)
 {
 	struct input in = { 0 };
 	struct nx_plan plan = { 0 };
-	struct nx_sched_report report;
 	char now[NX_RFC3339_SIZE];
 
 	int rc = check_config(c, err);
 	if (rc < 0)
 		return rc;
 	nx_now_rfc3339(now);
+	struct timer timer = { nx_now_ns(), c->time_limit_ms * 1e6 };
 	struct nx_sched_request request = { .workload = &in.workload,
 		.profiles = &in.profiles,
 		.previous = c->previous ? &in.previous : NULL,
 		.source = strcmp(c->workload, "-") == 0 ? "standard input" : c->workload,
 		.created = now,
-		.epoch = c->epoch };
+		.epoch = c->epoch,
+		.paper = c->paper,
+		.seed = (uint64_t)c->seed,
+		.left = c->time_limit_ms > 0 ? time_left : NULL,
+		.arg = &timer };
 	rc = read_input(c, &in, err);
 	if (rc == 0 && c->models)
 		rc = check_models(c->models, &in.workload, err);
 	if (rc == 0)
-		rc = nx_sched_plan(&request, &plan, &report, err);
+		rc = nx_sched_plan(&request, &plan, err);
 	if (rc == 0)
 		rc = print_plan(c, &plan, err);
 	if (rc == 0) {
-		tell(c, &in, &plan, &report);
+		tell(c, &in, &plan);
 		rc = plan.n_unserved == 0;
 	}
 	nx_plan_release(&plan);

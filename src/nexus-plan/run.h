@@ -13,8 +13,11 @@ struct nx_plan_config {
 	bool explain, force;
 	bool table;   /* not JSON */
 	int arrivals; /* only uniform ones yet */
-	int format;
-	int64_t epoch; /* -1: not given */
+	int format, algorithm;
+	bool paper; /* the paper's algorithm, not the best */
+	int64_t seed;
+	double time_limit_ms; /* 0: a fixed amount of work */
+	int64_t epoch;        /* -1: not given */
 };
 
 /* Reads, plans and prints.  1 if all of the workload is served, 0 if not, or -NX_E…. */

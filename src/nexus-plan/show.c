@@ -121,8 +121,8 @@ static void explain_query(const struct nx_plan_query *q, struct nx_buf *out)
 	nx_buf_addc(out, '\n');
 }
 
-void nx_show_reasons(const struct nx_plan *plan, const struct nx_profiles *profiles,
-	const struct nx_sched_report *report, struct nx_buf *out)
+void nx_show_reasons(
+	const struct nx_plan *plan, const struct nx_profiles *profiles, struct nx_buf *out)
 {
 	struct table t = { NX_BUF_INIT, 0, COLUMNS + 1 };
 
@@ -143,15 +143,16 @@ void nx_show_reasons(const struct nx_plan *plan, const struct nx_profiles *profi
 	}
 	print_table(&t, out);
 	nx_buf_addf(out, "no plan needs fewer than %.0f devices (%s: %.5g)\n",
-		ceil(plan->lower_bound), report->bound, plan->lower_bound);
+		ceil(plan->lower_bound), plan->bound, plan->lower_bound);
 }
 
-void nx_show_summary(
-	const struct nx_plan *plan, const struct nx_sched_report *report, struct nx_buf *out)
+void nx_show_summary(const struct nx_plan *plan, struct nx_buf *out)
 {
 	nx_buf_addf(out, "devices=%zu lower_bound=%.6g ", plan->n_backends, plan->lower_bound);
 	if (plan->gap <= 0)
-		nx_buf_addf(out, "optimal (%s)", report->bound);
+		nx_buf_addf(out, "optimal (%s)", plan->bound);
 	else
-		nx_buf_addf(out, "gap=%.0f%% (%s)", 100 * plan->gap, report->bound);
+		nx_buf_addf(out, "gap=%.0f%% (%s)", 100 * plan->gap, plan->bound);
+	if (plan->cost >= 0)
+		nx_buf_addf(out, " cost=%.6g cost_bound=%.6g", plan->cost, plan->bounds.cost);
 }

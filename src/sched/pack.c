@@ -291,7 +291,7 @@ static void divide(const struct nx_pack_job *job, size_t least, struct nx_packin
 	keep_better(p, &q);
 }
 
-void nx_pack(const struct nx_pack_job *job, struct nx_packing *p)
+bool nx_pack(const struct nx_pack_job *job, struct nx_packing *p)
 {
 	struct nx_packing other = NX_PACKING_INIT;
 	struct nx_pack_job whole = *job;
@@ -300,13 +300,15 @@ void nx_pack(const struct nx_pack_job *job, struct nx_packing *p)
 	whole.divide = false;
 	nx_pack_paper(job->item, job->n, job->memory_bytes, p);
 	if (job->work->paper || p->n <= least)
-		return;
+		return false;
 	nx_pack_filled(&whole, &other);
 	keep_better(p, &other);
 	if (p->n > least)
 		nx_pack_search(job->item, job->n, job->memory_bytes, p);
 	if (p->n > least)
 		nx_pack_refine(p, &whole, WHOLE_PART, least);
-	if (p->n > least && job->divide)
-		divide(job, least, p);
+	if (p->n <= least || !job->divide)
+		return false;
+	divide(job, least, p);
+	return job->n <= NX_SETS_ITEMS;
 }

@@ -16,8 +16,9 @@ struct nx_pack_job {
 	const struct nx_work *work;
 };
 
-/* The best there is: never more bins than nx_pack_paper makes.  p is empty before. */
-void nx_pack(const struct nx_pack_job *job, struct nx_packing *p);
+/* The best there is: never more bins than nx_pack_paper makes.  p is empty before.  True if it was
+ * found by trying all that a job may do, so that no packing has fewer. */
+bool nx_pack(const struct nx_pack_job *job, struct nx_packing *p);
 
 /* What nx_pack is made of.
  *

@@ -121,7 +121,7 @@ void nx_place_shares(struct nx_problem *p, size_t type, const struct nx_part *sh
 		.memory_bytes = p->type[type].memory_bytes,
 		.divide = p->work.divide,
 		.work = &p->work };
-	nx_pack(&job, &pack);
+	pl->proved = nx_pack(&job, &pack);
 	add_bins(&pack, type, pl);
 	nx_packing_release(&pack);
 	free(half);
@@ -250,6 +250,7 @@ static void collect(struct rounds *r, struct nx_placement *out)
 
 		for (size_t i = 0; i < pl->n; i++)
 			*nx_placement_add(out, t) = pl->slot[i];
+		out->proved = r->p->n_types == 1 && pl->proved;
 		pl->n = 0; /* the parts moved */
 		nx_placement_release(pl);
 	}

@@ -27,6 +27,7 @@ struct nx_placement {
 	double *left;    /* of each demand: rate that is not served */
 	char **why_left; /* and why */
 	size_t n_demands;
+	bool proved; /* by trying everything: no placement of these shares needs fewer devices */
 };
 
 /* More devices than a plan will name: what needs more is not served. */

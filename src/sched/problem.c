@@ -100,13 +100,9 @@ double nx_option_devices(const struct nx_option *o, double slo_ms, double rate)
 {
 	double rest, whole = nx_whole_devices(rate, o->max_rate, &rest);
 	double one = nx_curve_floor(o->curve, o->max_batch, slo_ms, rest);
+	double two = 2 * nx_curve_floor(o->curve, o->max_batch, slo_ms, rest / 2);
 
-	if (one >= NX_DIVIDE_FLOOR) {
-		double two = 2 * nx_curve_floor(o->curve, o->max_batch, slo_ms, rest / 2);
-
-		return whole + (two < one ? two : one);
-	}
-	return whole + one;
+	return whole + (two < one ? two : one);
 }
 
 /* ---- device types -------------------------------------------------------------------------- */

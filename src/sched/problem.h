@@ -69,6 +69,7 @@ struct nx_problem {
 	struct nx_squery *query;
 	size_t n_queries;
 	struct nx_work work; /* how to pack */
+	bool one_type;       /* all of a session's rate goes to one device type */
 };
 
 /* What the split of a query makes least. */

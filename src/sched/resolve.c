@@ -119,7 +119,7 @@ static struct nx_demand *add_demand(struct nx_resolve *r, struct nx_demand d)
 
 struct ranked {
 	struct nx_option option;
-	double price; /* device cost per request per second */
+	double price; /* cost of the devices it keeps busy */
 };
 
 static int cheaper_option(const void *a, const void *b)
@@ -142,7 +142,16 @@ static char *explain_none(const struct nx_demand *d, const struct nx_option *clo
 		memory);
 }
 
-/* The options of a demand, the lowest device cost per request first; or the reason for none. */
+/* What a demand costs under an option at least; of no rate: what a request a second costs. */
+static double option_price(
+	const struct nx_problem *p, const struct nx_demand *d, const struct nx_option *o)
+{
+	double cost = p->type[o->type].cost;
+
+	return d->rate > 0 ? cost * nx_option_devices(o, d->slo_ms, d->rate) : cost / o->max_rate;
+}
+
+/* The options of a demand, the cheapest first; or the reason for none. */
 static void make_options(struct nx_problem *p, struct nx_demand *d)
 {
 	struct ranked *rank = nx_alloc(p->n_types, sizeof *rank);
@@ -162,7 +171,7 @@ static void make_options(struct nx_problem *p, struct nx_demand *d)
 				best = o;
 		}
 		if (best.max_batch > 0)
-			rank[n++] = (struct ranked){ best, p->type[t].cost / best.max_rate };
+			rank[n++] = (struct ranked){ best, option_price(p, d, &best) };
 	}
 	qsort(rank, n, sizeof *rank, cheaper_option);
 	d->option = nx_alloc(n + 1, sizeof *d->option);

@@ -36,6 +36,10 @@ static int solve(const struct nx_sched_request *request, enum nx_split_aim aim, 
 		.arg = request->arg,
 		.share = aim == NX_SPLIT_THROUGHPUT && s->problem.n_queries ? 0.5 : 0.95,
 		.looks_an_item = nx_work_usual(s->problem.n_demands) };
+	s->problem.one_type = !request->previous;
+	for (size_t t = 0; t < s->problem.n_types; t++)
+		if (s->problem.type[t].count >= 0)
+			s->problem.one_type = false;
 	nx_place(&s->problem, &s->placement);
 	nx_place_number(&s->problem, &s->placement);
 	for (size_t i = 0; i < s->placement.n; i++)
@@ -74,8 +78,32 @@ static int solve_best(
 	return 0;
 }
 
-int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan,
-	struct nx_sched_report *report, struct nx_err *err)
+/* What no plan can beat.  'searched': devices of the fresh placement, which may be proved fewest. */
+static void add_bounds(struct solution *s, size_t searched, struct nx_plan *plan)
+{
+	const char *kind;
+
+	nx_bound_of(&s->problem, s->placement.left, &plan->bounds);
+	for (size_t i = 0; i < s->problem.n_demands; i++)
+		if (s->placement.left[i] > 0)
+			searched = 0;
+	if (searched && s->problem.n_queries == 0)
+		plan->bounds.search = (double)searched;
+	plan->lower_bound = nx_bound_best(&plan->bounds, &kind);
+	plan->bound = nx_strdup(kind);
+
+	plan->cost = -1;
+	for (size_t t = 1; t < s->problem.n_types; t++)
+		if (s->problem.type[t].cost != s->problem.type[0].cost)
+			plan->cost = 0;
+	for (size_t i = 0; plan->cost >= 0 && i < s->placement.n; i++)
+		plan->cost += s->problem.type[s->placement.slot[i].type].cost;
+
+	double least = ceil(plan->lower_bound);
+	plan->gap = least > 0 ? (double)plan->n_backends / least - 1 : 0;
+}
+
+int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan, struct nx_err *err)
 {
 	const struct nx_plan *previous = request->previous;
 	struct solution s;
@@ -83,18 +111,14 @@ int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan,
 	*plan = (struct nx_plan){ 0 };
 	if (solve_best(request, &s, err) < 0)
 		return -err->code;
+	size_t searched = s.placement.proved ? s.placement.n : 0;
 	if (previous)
 		nx_place_stick(&s.problem, previous, &s.placement);
 	plan->epoch = request->epoch >= 0 ? request->epoch : previous ? previous->epoch + 1 : 1;
 	plan->created = nx_strdup(request->created);
 	nx_emit(&s.problem, &s.placement, plan);
 	plan->moved = previous ? nx_emit_moved(plan, previous) : 0;
-
-	struct nx_bound bound = nx_bound_of(&s.problem, s.placement.left);
-	double least = ceil(bound.devices);
-	plan->lower_bound = bound.devices;
-	plan->gap = least > 0 ? (double)plan->n_backends / least - 1 : 0;
-	report->bound = bound.kind;
+	add_bounds(&s, searched, plan);
 	solution_release(&s);
 	return 0;
 }

@@ -29,16 +29,10 @@ struct nx_sched_request {
 	void *arg;
 };
 
-/* How the plan's lower bound came about; for people. */
-struct nx_sched_report {
-	const char *bound; /* "occupancy floor", "fractional"; static */
-};
-
 /* Makes a plan for all that can be served; what cannot is in plan->unserved with a reason, which
  * is no error here.  NX_EDATA with all mistakes for a model or a device type without a profile.
  * *plan is the caller's to release. */
-int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan,
-	struct nx_sched_report *report, struct nx_err *err);
+int nx_sched_plan(const struct nx_sched_request *request, struct nx_plan *plan, struct nx_err *err);
 
 /* Replaces the rates of sessions and queries and the gammas of edges by observed ones.  A query
  * arrives at the rate of its root stage's session.  What was not observed stays. */

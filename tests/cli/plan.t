@@ -59,6 +59,30 @@ true_that 'a plan with queries keeps its promises' check traffic-plan.json traff
 
 status 0 '--epoch' nexus-plan -p abc-profiles.json --epoch 41 abc.json
 is 'numbers the plan' "$(jq .epoch out)" 41
+# What the paper's greedy misses (case P6), and the knobs of the search.
+for m in 'ssd 5 18' 'vgg 4 3'; do
+	# shellcheck disable=SC2086
+	set -- $m
+	jq -nc --arg m "$1" --argjson a "$2" --argjson b "$3" '{format: "nexus-profile/1", model: $m,
+		device: "d", latency: [1, 64 | {batch: ., mean_ms: ($a * . + $b)}]}'
+done >p6-profiles.json
+jq -nc '{format: "nexus-workload/1", sessions: [["ssd", 75, 40], ["vgg", 150, 132],
+	["vgg", 50, 27], ["vgg", 200, 45]] | [.[] | {session: "\(.[0])\(.[2])", model: .[0],
+	slo_ms: .[1], rate: .[2]}]}' >p6.json
+status 0 '--algorithm paper' nexus-plan -p p6-profiles.json --algorithm paper p6.json
+is 'takes three devices' "$(jq .summary.devices out)" 3
+true_that 'and keeps its promises' check out p6.json p6-profiles.json
+status 0 '--algorithm best' nexus-plan -p p6-profiles.json --algorithm best p6.json
+is 'takes two' "$(jq -c '.summary | [.devices, .gap, .bound]' out)" '[2,0,"occupancy floor"]'
+status 0 '--time-limit' nexus-plan -p p6-profiles.json --time-limit 100ms --seed 7 p6.json
+is 'takes two as well' "$(jq .summary.devices out)" 2
+status 64 'a time limit has a unit' nexus-plan -p p6-profiles.json --time-limit 100 p6.json
+jq '.devices = [{device: "d"}] | .sessions |= map(select(.rate < 60))' p6.json >typed.json
+jq -c '., (.device = "e" | .latency[].mean_ms /= 2)' p6-profiles.json >two-types.json
+jq '.devices += [{device: "e", cost: 3}]' typed.json >two.json
+status 0 'device types of two costs' nexus-plan -p two-types.json two.json
+true_that 'have a cost above its bound' jq -e '.summary | .cost >= .cost_bound and .cost_bound > 0' out
+true_that 'and keep their promises' check out two.json two-types.json
 mkdir models other
 touch models/A.onnx other/B.zip other/C.tar.zst
 status 0 '--models finds all' nexus-plan -p abc-profiles.json --models models:other abc.json

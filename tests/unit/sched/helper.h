@@ -50,7 +50,6 @@ static inline void make_plan(const char *profiles, const char *workload,
 {
 	struct nx_profiles set = { 0 };
 	struct nx_workload w = { 0 };
-	struct nx_sched_report report;
 	struct nx_err err = NX_ERR_INIT;
 
 	parse_profiles(profiles, &set);
@@ -61,7 +60,7 @@ static inline void make_plan(const char *profiles, const char *workload,
 		.source = "workload",
 		.created = "2026-01-01T00:00:00Z",
 		.epoch = -1 };
-	ck_assert_msg(nx_sched_plan(&request, plan, &report, &err) == 0, "%s", err.msg);
+	ck_assert_msg(nx_sched_plan(&request, plan, &err) == 0, "%s", err.msg);
 	nx_profiles_release(&set);
 	nx_workload_release(&w);
 }

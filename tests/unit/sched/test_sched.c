@@ -168,6 +168,35 @@ START_TEST(p8_three_partition)
 }
 END_TEST
 
+/* A thousand sessions of which two share a device but not three: the floors add up to 428.6. */
+START_TEST(conflicts_prove_what_floors_do_not)
+{
+	struct nx_buf profiles = NX_BUF_INIT, w = NX_BUF_INIT;
+	struct nx_plan p;
+
+	nx_buf_adds(&w, "{\"format\":\"nexus-workload/1\",\"sessions\":[");
+	for (int i = 0; i < 1000; i++) {
+		nx_buf_addf(&profiles,
+			"{\"format\":\"nexus-profile/1\",\"model\":\"m%d\",\"device\":\"d\","
+			"\"latency\":[{\"batch\":1,\"mean_ms\":30},{\"batch\":8,\"mean_ms\":100}]}",
+			i);
+		nx_buf_addf(&w,
+			"%s{\"session\":\"s%d\",\"model\":\"m%d\",\"slo_ms\":100,\"rate\":2}",
+			i ? "," : "", i, i);
+	}
+	nx_buf_adds(&w, "]}");
+	make_plan(profiles.data, w.data, NULL, &p);
+	ck_assert_uint_eq(p.n_backends, 500);
+	ck_assert_str_eq(p.bound, "conflicts");
+	ck_assert_double_eq(p.lower_bound, 500);
+	ck_assert_double_eq(p.gap, 0);
+	ck_assert_double_eq_tol(p.bounds.occupancy, 3000.0 / 7, 1e-5);
+	nx_plan_release(&p);
+	nx_buf_release(&profiles);
+	nx_buf_release(&w);
+}
+END_TEST
+
 /* n times a device's throughput needs n devices, also where the throughput is no round figure. */
 START_TEST(exact_multiples)
 {
@@ -307,6 +336,7 @@ START_TEST(observed_rates_replace)
 END_TEST
 
 UNIT_MAIN("sched/sched", p1_whole_devices, p2_two_share, p3_infeasible_residue, p4_whole_and_shared,
-	p5_low_rates, p6_better_than_greedy, p8_three_partition, exact_multiples,
-	rate_zero_needs_no_device, device_count_is_a_limit, replan_moves_nothing_and_then_little,
-	gammas_from_the_rates_of_stages, observed_rates_replace, unseen_sessions_keep_a_place)
+	p5_low_rates, conflicts_prove_what_floors_do_not, p6_better_than_greedy, p8_three_partition,
+	exact_multiples, rate_zero_needs_no_device, device_count_is_a_limit,
+	replan_moves_nothing_and_then_little, gammas_from_the_rates_of_stages,
+	observed_rates_replace, unseen_sessions_keep_a_place)
