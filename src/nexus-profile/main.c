@@ -11,7 +11,8 @@ static const struct nx_opt options[] = {
 	NX_OPT_ROW_DEVICE(struct nx_profile_config, device),
 	{ 'b', "batches", "LIST", "batch sizes to measure: 1,2,4 or 1..32 (default 1,2,4,8,16,32)",
 		NX_OPT_STRING, offsetof(struct nx_profile_config, batches), 0, 0, 0 },
-	{ 0, "precision", "TYPE", "what to compute in: fp32, bf16 or int8 (default: int8 for models with "
+	{ 0, "precision", "TYPE",
+		"what to compute in: fp32, bf16 or int8 (default: int8 for models with "
 		"QuantizeLinear where the processor can, else fp32)",
 		NX_OPT_STRING, offsetof(struct nx_profile_config, precision), 0, 0, 0 },
 	{ 0, "threads", "N", "cores to use, as in --device cpu:threads=N", NX_OPT_INT,

@@ -82,37 +82,84 @@ int nx_infer_topk(const struct nx_op_call *c, struct nx_err *err)
 	return 0;
 }
 
-/* Whether element a comes before b: by value, equal ones by index. */
-static bool before(
-	const struct nx_tensor *x, bool largest, int64_t base, int64_t step, int64_t a, int64_t b)
-{
-	double va = nx_tensor_real(x, base + a * step), vb = nx_tensor_real(x, base + b * step);
+/* One lane of elements 'step' apart. */
+struct lane {
+	const struct nx_tensor *x;
+	int64_t base, step;
+	bool largest;
+};
 
-	return va == vb ? a < b : largest ? va > vb : va < vb;
+/* Whether element a comes before b: by value, NaN as the largest, equal ones by index. */
+static bool before(const struct lane *l, int64_t a, int64_t b)
+{
+	double va = nx_tensor_real(l->x, l->base + a * l->step);
+	double vb = nx_tensor_real(l->x, l->base + b * l->step);
+
+	if (va == vb || (va != va && vb != vb))
+		return a < b;
+	return (va > vb || va != va) == l->largest;
 }
 
-/* The k first of one lane: without memory of its own, each is found behind the one before it. */
-static void topk_lane(const struct nx_tensor *x, bool largest, int64_t base, int64_t step,
-	int64_t n, int64_t k, struct nx_tensor *values, int64_t *indices, int64_t to)
+/* Puts v into the heap of n indices, 'step' apart, from place i down; the last of them in order
+ * is on top. */
+static void sift(const struct lane *l, int64_t *heap, int64_t n, int64_t i, int64_t v)
 {
-	size_t size = nx_dtype_size(x->dtype);
-	int64_t last = -1;
+	for (int64_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
+		if (child + 1 < n && before(l, heap[child * l->step], heap[(child + 1) * l->step]))
+			child++;
+		if (!before(l, v, heap[child * l->step]))
+			break;
+		heap[i * l->step] = heap[child * l->step];
+		i = child;
+	}
+	heap[i * l->step] = v;
+}
 
-	for (int64_t j = 0; j < k; j++) {
-		int64_t best = -1;
-		for (int64_t i = 0; i < n; i++) {
-			bool left = last < 0 || before(x, largest, base, step, last, i);
-			if (i != last && left &&
-				(best < 0 || before(x, largest, base, step, i, best)))
-				best = i;
-		}
-		/* NaN compares with nothing, so that nothing may be left. */
-		last = best < 0 ? 0 : best;
-		if (values)
-			memcpy((char *)values->data + (size_t)(to + j * step) * size,
-				(const char *)x->data + (size_t)(base + last * step) * size, size);
-		if (indices)
-			indices[to + j * step] = last;
+/* The indices of the k first of n elements, in order: a heap of the best seen so far, sorted at
+ * the end. */
+static void topk_indices(const struct lane *l, int64_t n, int64_t k, int64_t *out)
+{
+	for (int64_t i = 0; i < k; i++)
+		out[i * l->step] = i;
+	for (int64_t i = k / 2; i-- > 0;)
+		sift(l, out, k, i, out[i * l->step]);
+	for (int64_t i = k; k > 0 && i < n; i++) {
+		if (before(l, i, out[0]))
+			sift(l, out, k, 0, i);
+	}
+	for (int64_t i = k; i-- > 1;) {
+		int64_t v = out[i * l->step];
+		out[i * l->step] = out[0];
+		sift(l, out, i, 0, v);
+	}
+}
+
+/* The one that comes first behind 'last' (-1: of all); without the indices there is no room for a
+ * heap, and each is looked for behind the one before it. */
+static int64_t next_of(const struct lane *l, int64_t n, int64_t last)
+{
+	int64_t best = -1;
+
+	for (int64_t i = 0; i < n; i++) {
+		if ((last < 0 || before(l, last, i)) && (best < 0 || before(l, i, best)))
+			best = i;
+	}
+	return best;
+}
+
+/* One lane to the places from 'to' on. */
+static void topk_lane(const struct lane *l, int64_t n, int64_t k, int64_t to,
+	struct nx_tensor *values, int64_t *indices)
+{
+	size_t size = nx_dtype_size(l->x->dtype);
+	int64_t at = -1;
+
+	if (indices)
+		topk_indices(l, n, k, indices + to);
+	for (int64_t j = 0; values && j < k; j++) {
+		at = indices ? indices[to + j * l->step] : next_of(l, n, at);
+		memcpy((char *)values->data + (size_t)(to + j * l->step) * size,
+			(const char *)l->x->data + (size_t)(l->base + at * l->step) * size, size);
 	}
 }
 
@@ -127,9 +174,10 @@ int nx_eval_topk(const struct nx_op_call *c, struct nx_err *err)
 	if (rc)
 		return rc;
 	struct nx_lanes l = nx_ops_lanes(&x->shape, axis);
-	for (int64_t o = 0; o < l.outer; o++)
-		for (int64_t i = 0; i < l.inner; i++)
-			topk_lane(x, largest, o * l.n * l.inner + i, l.inner, l.n, k, c->out[0],
-				indices, o * k * l.inner + i);
+	for (int64_t i = 0; i < l.outer * l.inner; i++) {
+		int64_t o = i / l.inner, in = i % l.inner;
+		const struct lane lane = { x, o * l.n * l.inner + in, l.inner, largest };
+		topk_lane(&lane, l.n, k, o * k * l.inner + in, c->out[0], indices);
+	}
 	return 0;
 }

@@ -319,24 +319,26 @@ int nx_infer_tile(const struct nx_op_call *c, struct nx_err *err)
 	return 0;
 }
 
-/* Tiles dimension by dimension from the inside: what is done so far repeats within y. */
+/* Row by row along the last dimension: each is a row of the input, repeated. */
 int nx_eval_tile(const struct nx_op_call *c, struct nx_err *err)
 {
-	const struct nx_tensor *x = c->in[0];
-	struct nx_tensor *y = c->out[0];
-	size_t size = nx_dtype_size(x->dtype);
-	int64_t n = nx_shape_count(&y->shape);
+	const struct nx_shape *x = &c->in[0]->shape, *y = &c->out[0]->shape;
+	int last = x->rank - 1;
+	int64_t n = last < 0 ? 1 : x->dim[last], length = last < 0 ? 1 : y->dim[last];
+	int64_t rows = length ? nx_shape_count(y) / length : 0;
+	size_t row = (size_t)n * nx_dtype_size(c->in[0]->dtype);
+	char *to = c->out[0]->data;
 
 	(void)err;
-	for (int64_t i = 0; i < n; i++) {
+	for (int64_t i = 0; i < rows; i++) {
 		int64_t rest = i, at = 0, step = 1;
-		for (int d = x->shape.rank - 1; d >= 0; d--) {
-			at += rest % y->shape.dim[d] % x->shape.dim[d] * step;
-			step *= x->shape.dim[d];
-			rest /= y->shape.dim[d];
+		for (int d = last - 1; d >= 0; d--) {
+			at += rest % y->dim[d] % x->dim[d] * step;
+			step *= x->dim[d];
+			rest /= y->dim[d];
 		}
-		memcpy((char *)y->data + (size_t)i * size,
-			(const char *)x->data + (size_t)at * size, size);
+		for (int64_t k = 0; k < length; k += n, to += row)
+			memcpy(to, (const char *)c->in[0]->data + (size_t)at * row, row);
 	}
 	return 0;
 }

@@ -109,31 +109,67 @@ static void fill_value(const struct nx_op_call *c, unsigned char out[8])
 		memcpy(out, &f, sizeof f);
 }
 
+/* A row along the last dimension: what the input has of it in one copy, the rest by element.
+ * 'x' is NULL where the whole row lies in constant padding. */
+static void pad_row(enum mode mode, const char *x, int64_t n, int64_t begin, int64_t length,
+	const unsigned char *fill, char *y, size_t size)
+{
+	int64_t from = begin > 0 ? begin : 0, to = begin + n < length ? begin + n : length;
+
+	if (x && to > from)
+		memcpy(y + (size_t)from * size, x + (size_t)(from - begin) * size,
+			(size_t)(to - from) * size);
+	else
+		from = to = 0;
+	for (int64_t i = from > 0 ? 0 : to; i < length; i = i + 1 == from ? to : i + 1) {
+		int64_t at = x ? source(mode, i, begin, n) : -1;
+		memcpy(y + (size_t)i * size, at < 0 ? (const char *)fill : x + (size_t)at * size,
+			size);
+	}
+}
+
+/* The row of the input that row i of the output comes from, or -1. */
+static int64_t source_row(enum mode mode, const struct nx_shape *x, const struct nx_shape *y,
+	const struct pads *p, int64_t i)
+{
+	int64_t at = 0, step = 1;
+
+	for (int d = y->rank - 2; d >= 0; d--) {
+		int64_t from = source(mode, i % y->dim[d], p->begin[d], x->dim[d]);
+		if (from < 0)
+			return -1;
+		at += from * step;
+		step *= x->dim[d];
+		i /= y->dim[d];
+	}
+	return at;
+}
+
 int nx_eval_pad(const struct nx_op_call *c, struct nx_err *err)
 {
 	const struct nx_tensor *x = c->in[0];
 	const struct nx_shape *s = &c->out[0]->shape;
 	size_t size = nx_dtype_size(x->dtype);
-	int64_t n = nx_shape_count(s);
+	int last = s->rank - 1;
 	unsigned char fill[8];
 	struct pads p;
 	int mode = mode_of(c, err), rc = mode < 0 ? mode : read_pads(c, &p, err);
 
 	if (rc)
 		return rc;
+	if (s->rank == 0) {
+		memcpy(c->out[0]->data, x->data, size);
+		return 0;
+	}
 	fill_value(c, fill);
-	for (int64_t i = 0; i < n; i++) {
-		int64_t rest = i, at = 0, step = 1;
-		for (int d = s->rank - 1; d >= 0 && at >= 0; d--) {
-			int64_t from = source(
-				(enum mode)mode, rest % s->dim[d], p.begin[d], x->shape.dim[d]);
-			at = from < 0 ? -1 : at + from * step;
-			step *= x->shape.dim[d];
-			rest /= s->dim[d];
-		}
-		memcpy((char *)c->out[0]->data + (size_t)i * size,
-			at < 0 ? (const char *)fill : (const char *)x->data + (size_t)at * size,
-			size);
+	int64_t length = s->dim[last], n = x->shape.dim[last];
+	int64_t rows = length ? nx_shape_count(s) / length : 0;
+	for (int64_t i = 0; i < rows; i++) {
+		int64_t row = source_row((enum mode)mode, &x->shape, s, &p, i);
+		pad_row((enum mode)mode,
+			row < 0 ? NULL : (const char *)x->data + (size_t)(row * n) * size, n,
+			p.begin[last], length, fill,
+			(char *)c->out[0]->data + (size_t)(i * length) * size, size);
 	}
 	return 0;
 }

@@ -219,6 +219,36 @@ START_TEST(moves_keep_elements)
 }
 END_TEST
 
+/* 40 of 101 numbers with doubles and a NaN: each comes before the next. */
+START_TEST(topk_is_in_order)
+{
+	struct nx_err err = NX_ERR_INIT;
+	float x[101];
+	int64_t k = 40;
+	struct call c;
+
+	for (int i = 0; i < 101; i++)
+		x[i] = (float)(i * 37 % 61);
+	x[50] = NAN;
+	call_init(&c, "TopK", 2, 2);
+	set(&c.in[0], NX_F32, x, 2, 1, 101, 0, 0);
+	set(&c.in[1], NX_I64, &k, 1, 1, 0, 0, 0);
+	ck_assert_msg(run(&c, &err) == 0, "%s", err.msg);
+	const int64_t *at = c.out[1].data;
+	ck_assert_int_eq(at[0], 50);
+	for (int i = 1; i < 40; i++) {
+		ck_assert_float_eq(((float *)c.out[0].data)[i], x[at[i]]);
+		ck_assert(i == 1 || x[at[i]] < x[at[i - 1]] ||
+			  (x[at[i]] == x[at[i - 1]] && at[i] > at[i - 1]));
+	}
+	int larger = 0;
+	for (int i = 0; i < 101; i++)
+		larger += x[i] > x[at[39]];
+	ck_assert_int_le(larger, 38);
+	call_release(&c);
+}
+END_TEST
+
 START_TEST(windows_slide)
 {
 	struct call c;
@@ -338,5 +368,5 @@ START_TEST(the_table_is_sorted)
 END_TEST
 
 UNIT_MAIN("model/ops", arithmetic_broadcasts, slices_follow_numpy, moves_keep_elements,
-	windows_slide, products_sum, resize_maps_coordinates, halves_round_trip,
+	windows_slide, products_sum, topk_is_in_order, resize_maps_coordinates, halves_round_trip,
 	the_table_is_sorted)
