@@ -114,7 +114,8 @@ static struct nx_graph *rewritten(const struct nx_graph *g)
 	struct nx_graph *back;
 
 	ck_assert_msg(nx_onnx_write(g, &onnx, &err) == 0, "%s", err.msg);
-	ck_assert_msg(nx_onnx_load(onnx.data, onnx.len, &back, &err) == 0, "%s", err.msg);
+	const struct nx_onnx_file file = { (const uint8_t *)onnx.data, onnx.len, -1 };
+	ck_assert_msg(nx_onnx_load(&file, &back, &err) == 0, "%s", err.msg);
 	nx_buf_release(&onnx);
 	return back;
 }
