@@ -187,7 +187,15 @@ static int read_resize(const struct nx_op_call *c, struct resize *r, struct nx_e
 		r->scale[i] = r->roi_end[i] = 1;
 	}
 	int rc = read_modes(c, r, err);
-	return rc ? rc : read_scales(c, r, err);
+	if (rc == 0)
+		rc = read_scales(c, r, err);
+	int moved = 0;
+	for (int i = 0; i < r->rank; i++)
+		moved += r->in[i] != r->out[i] || r->roi_start[i] != 0 || r->roi_end[i] != 1;
+	/* The neighbours of an element are those of its axes, multiplied. */
+	if (rc == 0 && r->mode != NEAREST && moved > 3)
+		return nx_err_set(err, NX_EUNSUPP, "interpolation along %d axes", moved);
+	return rc;
 }
 
 int nx_infer_resize(const struct nx_op_call *c, struct nx_err *err)
