@@ -6,6 +6,7 @@
 #include "engine/internal.h"
 #include "engine/rungs.h"
 #include "engine/tuned.h"
+#include "engine/tuned.h"
 #include "model/prefix.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct part {
 struct member {
 	size_t max_batch;
 	struct nx_rungs *suffix; /* NULL: the trunk's answers are its own */
+	double suffix_ms;        /* of the last batch */
 	void **stage;            /* its outputs for a whole batch, in exact groups */
 	bool in_step;            /* can run the pieces of the trunk */
 	bool owns;               /* false where an earlier member has the same suffix */
@@ -36,7 +38,7 @@ struct nx_group {
 	const void **suffix_in;
 	struct nx_piece *whole, *pieces; /* as the trunk's batch is cut, and a member's part */
 	size_t n_whole;
-	double load_ms;
+	double load_ms, trunk_ms;
 };
 
 static int close_part(const void *arg, int64_t batch, struct nx_graph **graph, struct nx_err *err)
@@ -60,16 +62,25 @@ static int close_part(const void *arg, int64_t batch, struct nx_graph **graph, s
 	return rc;
 }
 
-/* One graph decides on the sizes of pieces of trunk and suffixes, so that they are the same. */
+/* Tunings go by the shapes of layers, so that what was found for a model holds for its parts. */
 static int load_part(struct nx_group *g, const struct part *p, const struct nx_graph *whole,
 	const struct nx_load_opts *opts, struct nx_rungs **rungs, struct nx_err *err)
 {
-	struct nx_rungs_source source = { 0 };
+	struct nx_rungs_source source = { .whole = whole, .like = g->trunk };
+	struct nx_load_opts with = *opts;
+	struct nx_buf tuning = NX_BUF_INIT;
 
-	if (p->model)
-		source = (struct nx_rungs_source){ close_part, p, whole, p->model->name,
-			p->model->digest };
-	return nx_rungs_new(g->engine, &source, opts, rungs, err);
+	if (p->model) {
+		source.close = close_part;
+		source.arg = p;
+		source.model = p->model->name;
+		source.digest = p->model->digest;
+	}
+	if (!opts->tuning && nx_tuned_find(g->engine, p->model, opts->precision, &tuning))
+		with.tuning = tuning.data;
+	int rc = nx_rungs_new(g->engine, &source, &with, rungs, err);
+	nx_buf_release(&tuning);
+	return rc;
 }
 
 static bool is_whole(const struct nx_model *m, const char *prefix)
@@ -387,6 +398,21 @@ static int check_rows(
 	return 0;
 }
 
+/* Runs a member's rows, if there are any, and takes the time of its suffix. */
+static int run_and_time(struct nx_group *g, struct member *m, size_t first, size_t rows,
+	void *const *out, struct nx_err *err)
+{
+	uint64_t start = nx_now_ns();
+
+	m->suffix_ms = 0;
+	if (rows == 0)
+		return 0;
+	int rc = run_member(g, m, first, rows, out, err);
+	if (m->suffix)
+		m->suffix_ms = nx_ns_to_ms(nx_now_ns() - start);
+	return rc;
+}
+
 int nx_group_run(struct nx_group *g, const size_t *rows, const void *const *in,
 	void *const *const *out, nx_group_answered_fn *answered, void *arg, struct nx_err *err)
 {
@@ -395,40 +421,46 @@ int nx_group_run(struct nx_group *g, const size_t *rows, const void *const *in,
 	if (check_rows(g, rows, &total, err))
 		return -err->code;
 	pthread_mutex_lock(&g->engine->running);
+	uint64_t start = nx_now_ns();
 	g->n_whole = nx_rungs_cut(g->trunk, total, g->whole);
 	int rc = nx_rungs_run_pieces(g->trunk, g->whole, g->n_whole, in, g->stage, err);
-	for (size_t i = 0; i < g->n && rc == 0; i++) {
-		if (rows[i] == 0)
-			continue;
-		rc = run_member(g, &g->member[i], first, rows[i], out[i], err);
-		first += rows[i];
-		if (rc == 0 && answered)
+	g->trunk_ms = nx_ns_to_ms(nx_now_ns() - start);
+	for (size_t i = 0; i < g->n && rc == 0; first += rows[i++]) {
+		rc = run_and_time(g, &g->member[i], first, rows[i], out[i], err);
+		if (rc == 0 && rows[i] && answered)
 			answered(arg, i);
 	}
 	pthread_mutex_unlock(&g->engine->running);
 	return rc;
 }
 
+double nx_group_trunk_ms(const struct nx_group *g)
+{
+	return g->trunk_ms;
+}
+
+double nx_group_suffix_ms(const struct nx_group *g, size_t member)
+{
+	return g->member[member].suffix_ms;
+}
+
 void nx_group_memory(const struct nx_group *g, struct nx_loaded_memory *mem)
 {
+	const struct nx_rungs **part = nx_alloc(g->n + 1, sizeof *part);
 	const struct nx_io *io;
+	size_t n = 0;
 
-	nx_rungs_memory(g->trunk, mem);
-	uint64_t widest = mem->total_bytes - mem->weights_bytes;
-	for (size_t i = 0; i < nx_rungs_outputs(g->trunk, &io); i++)
-		mem->activations_bytes += io[i].row_bytes;
+	part[n++] = g->trunk;
 	for (size_t i = 0; i < g->n; i++) {
-		struct nx_loaded_memory m;
-		if (!g->member[i].owns)
-			continue;
-		nx_rungs_memory(g->member[i].suffix, &m);
-		mem->weights_bytes += m.weights_bytes;
-		mem->activations_bytes += m.activations_bytes;
-		/* One piece of memory a worker serves trunk and suffixes. */
-		uint64_t working = m.total_bytes - m.weights_bytes;
-		widest = working > widest ? working : widest;
+		if (g->member[i].owns)
+			part[n++] = g->member[i].suffix;
 	}
-	mem->total_bytes = mem->weights_bytes + widest;
+	nx_rungs_memory(part, n, mem);
+	free(part);
+	for (size_t i = 0; i < nx_rungs_outputs(g->trunk, &io); i++) {
+		mem->activations_bytes += io[i].row_bytes;
+		mem->total_bytes += io[i].row_bytes * g->max_batch;
+	}
 }
 
 double nx_group_load_ms(const struct nx_group *g)

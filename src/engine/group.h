@@ -68,6 +68,11 @@ typedef void nx_group_answered_fn(void *arg, size_t member);
 int nx_group_run(struct nx_group *g, const size_t *rows, const void *const *in,
 	void *const *const *out, nx_group_answered_fn *answered, void *arg, struct nx_err *err);
 
+/* How long the last batch was in the trunk and in each member's suffix (0 without rows or
+ * suffix), in milliseconds; not while one runs. */
+double nx_group_trunk_ms(const struct nx_group *g);
+double nx_group_suffix_ms(const struct nx_group *g, size_t member);
+
 /* Weights of the trunk once and of each different suffix; activations of a row all the way. */
 void nx_group_memory(const struct nx_group *g, struct nx_loaded_memory *mem);
 double nx_group_load_ms(const struct nx_group *g);

@@ -4,6 +4,7 @@
 #include "core/alloc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void nx_ladder_init(struct nx_ladder *l, enum nx_ladder_kind kind, size_t top)
 {
@@ -21,6 +22,13 @@ void nx_ladder_init(struct nx_ladder *l, enum nx_ladder_kind kind, size_t top)
 		l->rows[l->n++] = r;
 	if (kind == NX_LADDER_PAD && l->rows[l->n - 1] < top)
 		l->rows[l->n++] = top;
+}
+
+void nx_ladder_copy(struct nx_ladder *to, const struct nx_ladder *from)
+{
+	*to = *from;
+	to->rows = nx_alloc(from->n, sizeof *to->rows);
+	memcpy(to->rows, from->rows, from->n * sizeof *to->rows);
 }
 
 void nx_ladder_release(struct nx_ladder *l)

@@ -22,6 +22,8 @@ struct nx_ladder {
 
 /* top >= 1. */
 void nx_ladder_init(struct nx_ladder *l, enum nx_ladder_kind kind, size_t top);
+/* The same rungs as those of 'from'. */
+void nx_ladder_copy(struct nx_ladder *to, const struct nx_ladder *from);
 void nx_ladder_release(struct nx_ladder *l);
 
 /* Leaves only the rung of one row: batches run row by row. */

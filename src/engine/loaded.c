@@ -24,7 +24,12 @@ static int close_model(const void *arg, int64_t batch, struct nx_graph **graph, 
 
 struct nx_rungs_source nx_rungs_model(const struct nx_model *model)
 {
-	return (struct nx_rungs_source){ close_model, model, NULL, model->name, model->digest };
+	return (struct nx_rungs_source){
+		.close = close_model,
+		.arg = model,
+		.model = model->name,
+		.digest = model->digest,
+	};
 }
 
 static int check_batch(int batch, struct nx_err *err)
@@ -108,7 +113,7 @@ int nx_loaded_run(struct nx_loaded *l, size_t rows, const void *const *in, void 
 
 void nx_loaded_memory(const struct nx_loaded *l, struct nx_loaded_memory *mem)
 {
-	nx_rungs_memory(l->rungs, mem);
+	nx_rungs_memory((const struct nx_rungs *const *)&l->rungs, 1, mem);
 }
 
 const char *nx_loaded_precision(const struct nx_loaded *l)

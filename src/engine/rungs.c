@@ -146,7 +146,10 @@ static int make_graphs(struct nx_rungs *r, const struct nx_rungs_source *source,
 	}
 	if (source->close(source->arg, 1, &one, err))
 		return -err->code;
-	make_ladder(r, source->whole ? source->whole : one, copts);
+	if (source->like && !r->engine->info.simulated)
+		nx_ladder_copy(&r->ladder, &source->like->ladder);
+	else
+		make_ladder(r, source->whole ? source->whole : one, copts);
 	r->graph = nx_alloc(r->ladder.n, sizeof *r->graph);
 	r->graph[0] = one;
 	if (describe(one, one->in, one->n_in, &r->in, err) ||
@@ -425,22 +428,39 @@ int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_
 	return -err->code;
 }
 
-void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem)
+static uint64_t most_per_row(const struct nx_rungs *r)
 {
-	const struct nx_plugin_exec *const *exec = (const struct nx_plugin_exec *const *)r->exec;
-	struct nx_plugin_memory m;
+	uint64_t most = 0;
 
-	memset(mem, 0, sizeof *mem);
 	for (size_t i = 0; i < r->ladder.n; i++) {
-		r->engine->lib.ops->memory(exec + i, 1, &m);
+		struct nx_plugin_memory m;
+		r->engine->lib.ops->memory(
+			(const struct nx_plugin_exec *const *)r->exec + i, 1, &m);
 		uint64_t rows = r->ladder.rows[i];
 		uint64_t per_row = (m.activations_bytes + rows - 1) / rows;
-		if (per_row > mem->activations_bytes)
-			mem->activations_bytes = per_row;
+		most = per_row > most ? per_row : most;
 	}
-	r->engine->lib.ops->memory(exec, r->workers * r->ladder.n, &m);
+	return most;
+}
+
+void nx_rungs_memory(const struct nx_rungs *const *part, size_t n, struct nx_loaded_memory *mem)
+{
+	const struct nx_plugin_exec **exec = NULL;
+	struct nx_plugin_memory m;
+	size_t total = 0;
+
+	memset(mem, 0, sizeof *mem);
+	for (size_t i = 0; i < n; i++) {
+		size_t more = part[i]->workers * part[i]->ladder.n;
+		exec = nx_realloc(exec, total + more, sizeof *exec);
+		memcpy(exec + total, part[i]->exec, more * sizeof *exec);
+		total += more;
+		mem->activations_bytes += most_per_row(part[i]);
+	}
+	part[0]->engine->lib.ops->memory(exec, total, &m);
 	mem->weights_bytes = m.weights_bytes;
 	mem->total_bytes = m.weights_bytes + m.activations_bytes;
+	free(exec);
 }
 
 void nx_rungs_steps(const struct nx_rungs *r, nx_plugin_step_fn *fn, void *arg)

@@ -10,6 +10,8 @@
 #include "engine/engine.h"
 #include "engine/ladder.h"
 
+struct nx_rungs;
+
 /* Where the graphs of a family come from. */
 struct nx_rungs_source {
 	/* Makes the closed graph of 'batch' rows; that of one row is asked for first.  A larger
@@ -17,16 +19,15 @@ struct nx_rungs_source {
 	 * graph at all, for simulated devices: one FP32 [-1,1] in and out. */
 	int (*close)(const void *arg, int64_t batch, struct nx_graph **graph, struct nx_err *err);
 	const void *arg;
-	/* Decides, if not NULL, on the sizes of pieces instead of the family's own graph of one
-	 * row: a part of a model is cut like the model. */
+	/* Of a part of a model: the model's graph of one row, which decides on the sizes of pieces
+	 * in place of the part's own, and rungs whose pieces it has to run.  Each may be NULL. */
 	const struct nx_graph *whole;
+	const struct nx_rungs *like;
 	const char *model, *digest; /* passed on to the plugin; may be NULL */
 };
 
 /* Those of a whole model. */
 struct nx_rungs_source nx_rungs_model(const struct nx_model *model);
-
-struct nx_rungs;
 
 /* Compiles everything, so that running allocates nothing; keeps nothing of the source or of
  * 'opts'.  Errors are those of the source and of the plugin. */
@@ -57,7 +58,8 @@ bool nx_rungs_in_step(const struct nx_rungs *a, const struct nx_rungs *b);
 int nx_rungs_run_pieces(struct nx_rungs *r, const struct nx_piece *pieces, size_t n,
 	const void *const *in, void *const *out, struct nx_err *err);
 
-void nx_rungs_memory(const struct nx_rungs *r, struct nx_loaded_memory *mem);
+/* Of all parts together, what they share once. */
+void nx_rungs_memory(const struct nx_rungs *const *part, size_t n, struct nx_loaded_memory *mem);
 /* What they compute in. */
 const char *nx_rungs_precision(const struct nx_rungs *r);
 /* The steps of the executable of one row, as of nx_loaded_steps(). */

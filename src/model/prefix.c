@@ -280,7 +280,8 @@ static void find_cuts(struct scan *s, const struct nx_graph *two, struct nx_cuts
 	}
 }
 
-/* Keeps the cuts with something to do between them and the next one, or nothing at all. */
+/* Keeps the cuts with something to do between them and the next one, or nothing at all, and of
+ * values that are the same the first. */
 static void drop_torn(const struct scan *s, struct nx_cuts *cuts)
 {
 	size_t kept = 0;
@@ -290,14 +291,15 @@ static void drop_torn(const struct scan *s, struct nx_cuts *cuts)
 		bool last = i + 1 == cuts->n;
 		size_t next = last ? s->substance : s->at[i + 1];
 		bool whole = last && empty && s->g->out[0] == cuts->cut[i].value;
-		if (next == s->at[i] && !whole) {
+		bool again = kept && strcmp(cuts->cut[kept - 1].digest, cuts->cut[i].digest) == 0;
+		if ((next == s->at[i] && !whole) || again) {
 			free(cuts->cut[i].node);
 			continue;
 		}
-		cuts->cut[kept] = cuts->cut[i];
-		cuts->cut[kept++].work /= s->work > 0 ? s->work : 1;
+		cuts->cut[kept++] = cuts->cut[i];
 	}
 	cuts->n = kept;
+	cuts->work = s->work;
 }
 
 int nx_prefix_cuts(const struct nx_graph *g, struct nx_cuts *out, struct nx_err *err)

@@ -24,11 +24,12 @@ struct nx_cut {
 	char *node;                  /* name of the node that makes it */
 	char digest[NX_DIGEST_SIZE]; /* never that of the model, which is of its file */
 	uint64_t weights_bytes;      /* constants that the trunk reads */
-	double work;                 /* of all multiplications, the fraction that the trunk does */
+	double work;                 /* multiplications of the trunk for one row */
 };
 
 struct nx_cuts {
 	size_t n;
+	double work;        /* of the whole model */
 	struct nx_cut *cut; /* from the inputs on */
 };
 

@@ -331,6 +331,9 @@ START_TEST(a_simulated_group_takes_its_time)
 		0);
 	ck_assert_double_ge(nx_ns_to_ms(nx_now_ns() - start), 12 + 21);
 	ck_assert_int_eq(n_answered, 2);
+	ck_assert_double_ge(nx_group_trunk_ms(g), 12);
+	ck_assert_double_ge(nx_group_suffix_ms(g, 0), 21);
+	ck_assert_double_eq(nx_group_suffix_ms(g, 1), 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_float_eq(y[i], x[i]);
 	nx_group_free(&g);

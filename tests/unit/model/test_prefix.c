@@ -209,7 +209,9 @@ START_TEST(cuts_are_where_nothing_is_torn)
 		ck_assert(i == 0 || cuts.cut[i].work > cuts.cut[i - 1].work);
 		ck_assert(i == 0 || cuts.cut[i].weights_bytes >= cuts.cut[i - 1].weights_bytes);
 	}
-	ck_assert_double_eq(cuts.cut[CUTS - 1].work, 1);
+	ck_assert_double_eq(cuts.cut[CUTS - 1].work, cuts.work);
+	/* The first convolution, and three numbers for each of what it makes. */
+	ck_assert_double_eq(cuts.cut[0].work, 8 * 256 * (27 + 2));
 	/* conv's 8 * 27 + 8 numbers and four lists of 8. */
 	ck_assert_uint_eq(cuts.cut[0].weights_bytes, 4 * (8 * 27 + 8 + 32));
 	ck_assert_uint_eq(cuts.cut[1].weights_bytes, cuts.cut[0].weights_bytes);
