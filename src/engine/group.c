@@ -16,7 +16,7 @@
 struct part {
 	const struct nx_model *model;
 	int cut; /* NX_NO_VALUE: all of it */
-	bool suffix;
+	bool suffix, turned;
 };
 
 struct member {
@@ -55,9 +55,9 @@ static int close_part(const void *arg, int64_t batch, struct nx_graph **graph, s
 	nx_graph_free(&whole);
 	/* Besides the copies it saves, the suffix then finds what it would find in the whole
 	 * model, and chooses the same kernels. */
-	if (rc == 0 && p->suffix)
+	if (rc == 0 && p->turned && p->suffix)
 		nx_graph_turn_input(*graph);
-	else if (rc == 0)
+	else if (rc == 0 && p->turned)
 		nx_graph_turn_output(*graph);
 	return rc;
 }
@@ -119,20 +119,30 @@ struct loading {
 	const struct nx_group_member *from;
 	const struct nx_load_opts *opts;
 	struct nx_graph *whole;
+	int *cut;    /* of each member */
+	bool turned; /* all have a suffix, so that nobody else sees what passes the cut */
 };
+
+/* Whether there is nothing behind the cut of member i. */
+static bool ends(const struct loading *l, size_t i)
+{
+	const struct nx_model *m = l->from[i].model;
+
+	if (!m)
+		return !l->from[i].cost_ms;
+	return l->cut[i] == NX_NO_VALUE || (m->graph->n_out == 1 && m->graph->out[0] == l->cut[i]);
+}
 
 /* The suffix of member i, or that of an earlier member of the same model. */
 static int load_suffix(const struct loading *l, size_t i, struct nx_err *err)
 {
 	const struct nx_group_member *from = &l->from[i];
 	struct member *m = &l->g->member[i];
-	struct part p = { from->model, NX_NO_VALUE, true };
+	struct part p = { from->model, l->cut[i], true, l->turned };
 	struct nx_load_opts opts = *l->opts;
 	bool simulated = l->g->engine->info.simulated;
 
-	if (p.model && find_cut(p.model, l->prefix, &p.cut, err))
-		return -err->code;
-	if (p.model ? p.cut == NX_NO_VALUE : !from->cost_ms)
+	if (ends(l, i))
 		return 0;
 	for (size_t k = 0; k < i && !simulated; k++) {
 		if (!same_model(l->from[k].model, p.model))
@@ -184,12 +194,10 @@ static int join(struct nx_group *g, struct member *m, struct nx_err *err)
 
 static int load_trunk(const struct loading *l, struct nx_err *err)
 {
-	struct part trunk = { l->from[0].model, NX_NO_VALUE, false };
+	struct part trunk = { l->from[0].model, l->cut[0], false, l->turned };
 	struct nx_group *g = l->g;
 	const struct nx_io *io;
 
-	if (trunk.model && find_cut(trunk.model, l->prefix, &trunk.cut, err))
-		return -err->code;
 	if (load_part(g, &trunk, l->whole, l->opts, &g->trunk, err) ||
 		make_rows(g, g->trunk, &g->stage, err))
 		return -err->code;
@@ -199,21 +207,39 @@ static int load_trunk(const struct loading *l, struct nx_err *err)
 	return 0;
 }
 
+static int find_cuts(struct loading *l, const struct nx_model **at, struct nx_err *err)
+{
+	l->turned = true;
+	for (size_t i = 0; i < l->g->n; i++) {
+		*at = l->from[i].model;
+		if (*at && find_cut(*at, l->prefix, &l->cut[i], err))
+			return -err->code;
+		l->turned = l->turned && !ends(l, i);
+	}
+	return 0;
+}
+
 static int load_all(struct loading *l, struct nx_err *err)
 {
-	const struct nx_model *model = l->from[0].model;
-	int rc = model ? nx_graph_specialize(model->graph, 1, &l->whole, err) : 0;
+	const struct nx_model *at = NULL; /* the one to be named if it goes wrong */
 
+	l->cut = nx_alloc(l->g->n, sizeof *l->cut);
+	int rc = find_cuts(l, &at, err);
+	if (rc == 0) {
+		at = l->from[0].model;
+		rc = at ? nx_graph_specialize(at->graph, 1, &l->whole, err) : 0;
+	}
 	if (rc == 0)
 		rc = load_trunk(l, err);
 	for (size_t i = 0; i < l->g->n && rc == 0; i++) {
-		model = l->from[i].model;
+		at = l->from[i].model;
 		rc = load_suffix(l, i, err);
 		if (rc == 0)
 			rc = join(l->g, &l->g->member[i], err);
 	}
 	nx_graph_free(&l->whole);
-	return rc && model ? nx_err_wrap(err, "model '%s'", model->name) : rc;
+	free(l->cut);
+	return rc && at ? nx_err_wrap(err, "model '%s'", at->name) : rc;
 }
 
 static int check_members(const struct nx_engine *e, const struct nx_group_member *members, size_t n,
@@ -241,16 +267,11 @@ int nx_engine_load_group(struct nx_engine *e, const char *prefix,
 	struct nx_group **out, struct nx_err *err)
 {
 	uint64_t start = nx_now_ns();
-	struct nx_load_opts with = opts->trunk;
-	struct nx_buf tuning = NX_BUF_INIT;
 
 	if (check_members(e, members, n, &opts->trunk, err))
 		return -err->code;
 	struct nx_group *g = nx_alloc(1, sizeof *g);
-	struct loading l = { g, prefix, members, &with, NULL };
-	/* One tuning for all parts: it decides on pieces too. */
-	if (!with.tuning && nx_tuned_find(e, members[0].model, with.precision, &tuning))
-		with.tuning = tuning.data;
+	struct loading l = { .g = g, .prefix = prefix, .from = members, .opts = &opts->trunk };
 	g->engine = e;
 	g->n = n;
 	g->max_batch = (size_t)opts->trunk.max_batch;
@@ -258,11 +279,9 @@ int nx_engine_load_group(struct nx_engine *e, const char *prefix,
 	g->member = nx_alloc(n, sizeof *g->member);
 	for (size_t i = 0; i < n; i++)
 		g->member[i].max_batch = (size_t)members[i].max_batch;
-	int rc = load_all(&l, err);
-	nx_buf_release(&tuning);
-	if (rc) {
+	if (load_all(&l, err)) {
 		nx_group_free(&g);
-		return rc;
+		return -err->code;
 	}
 	g->load_ms = nx_ns_to_ms(nx_now_ns() - start);
 	*out = g;

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+enum { FORMAT_JSON, FORMAT_TABLE };
+
 static const struct nx_opt options[] = {
 	NX_OPT_ROW_DEVICE(struct nx_profile_config, device),
 	{ 'b', "batches", "LIST", "batch sizes to measure: 1,2,4 or 1..32 (default 1,2,4,8,16,32)",
@@ -43,6 +45,13 @@ static const struct nx_opt options[] = {
 		NX_OPT_STRING, offsetof(struct nx_profile_config, calibrate), 0, 0, 1 },
 	{ 0, "samples", "N", "samples to calibrate with, spread over those in DIR (default 100)",
 		NX_OPT_INT, offsetof(struct nx_profile_config, samples), 1, 100000, 0 },
+	{ 0, "prefixes", NULL, "print the trunks that the models share instead", NX_OPT_FLAG,
+		offsetof(struct nx_profile_config, prefixes), 0, 0, 1 },
+	{ 0, "format", "json|table", "print --prefixes as JSON, or as a table for people",
+		NX_OPT_ENUM, offsetof(struct nx_profile_config, format), 0, 0, 0 },
+	{ 0, "prefix-points", "N",
+		"places where a model can be cut that its profile tells of (default 4)", NX_OPT_INT,
+		offsetof(struct nx_profile_config, prefix_points), 0, 64, 0 },
 };
 
 static const struct nx_tool tool = {
@@ -54,7 +63,9 @@ static const struct nx_tool tool = {
 		"size on the device, and prints one nexus-profile/1 object a model, for nexus-plan "
 		"to read. With --verify it takes folders of ONNX backend tests instead, and prints "
 		"one line of JSON a folder; the exit status is 1 if one failed. With --calibrate "
-		"it writes the model quantised, and prints what that did to its answers.",
+		"it writes the model quantised, and prints what that did to its answers. With "
+		"--prefixes it prints one line of JSON for each trunk that several of the models "
+		"share.",
 	.opts = options,
 	.n_opts = NX_ARRAY_LEN(options),
 	.min_operands = 0,
@@ -72,13 +83,16 @@ int main(int argc, char **argv)
 		.tune_cap_ms = 20000,
 		.seed = 1,
 		.samples = 100,
+		.prefix_points = 4,
 	};
 	struct nx_err err = NX_ERR_INIT;
 	struct nx_common common;
 	struct nx_operands models;
 
 	nx_cli_parse(&tool, argc, argv, &config, &common, &models);
+	config.table = config.format == FORMAT_TABLE;
 	int rc = config.list_devices ? nx_profile_list(&err)
+		 : config.prefixes   ? nx_profile_prefixes(&config, &common, &models, &err)
 		 : config.verify     ? nx_profile_verify(&config, &common, &models, &err)
 		 : config.calibrate  ? nx_profile_calibrate(&config, &common, &models, &err)
 				     : nx_profile_run(&config, &common, &models, &err);

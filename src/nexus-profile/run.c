@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nexus-profile/run.h"
 
+#include "nexus-profile/prefixes.h"
+
 #include "core/alloc.h"
 #include "core/log.h"
 #include "profile/profile.h"
@@ -23,22 +25,48 @@ static void show_progress(void *arg, const struct nx_measure_progress *p)
 	nx_cli_progress(job->common, job->what, (double)p->index, (double)p->n_batches);
 }
 
-static int profile_model(struct nx_engine *engine, const char *path,
-	const struct nx_measure_opts *opts, const struct nx_common *common, struct nx_jw *w,
-	struct nx_err *err)
+/* What is the same for all models of a call. */
+struct call {
+	const struct nx_profile_config *config;
+	const struct nx_common *common;
+	const struct nx_measure_opts *opts;
+	const struct nx_model_set *set;
+	struct nx_engine *engine;
+};
+
+static int profile_prefixes(const struct call *c, const struct nx_model *model,
+	const struct nx_cuts *cuts, struct nx_profile *profile, struct nx_err *err)
+{
+	const struct nx_shared_list *shared = &c->set->shared;
+	const char **known = nx_alloc(shared->n, sizeof *known);
+	size_t max = (size_t)c->config->prefix_points;
+	size_t *chosen = nx_alloc(max, sizeof *chosen);
+
+	for (size_t i = 0; i < shared->n; i++)
+		known[i] = shared->item[i].cut.digest;
+	size_t n = nx_prefix_choose(cuts, known, shared->n, max, chosen);
+	int rc = nx_prefix_measure(c->engine, model, cuts, chosen, n, c->opts, profile, err);
+	free(known);
+	free(chosen);
+	return rc ? nx_err_wrap(err, "model '%s'", model->name) : 0;
+}
+
+static int profile_model(const struct call *c, const char *path, const struct nx_cuts *cuts,
+	struct nx_jw *w, struct nx_err *err)
 {
 	struct nx_model *model = NULL;
 	struct nx_profile profile;
 
 	if (nx_model_load(path, &model, err))
 		return -err->code;
-	struct job job = { common, nx_asprintf("profiling %s", model->name) };
-	int rc = nx_profile_measure(engine, model, opts, show_progress, &job, &profile, err);
-	nx_cli_progress_end(common);
-	if (rc == 0) {
+	struct job job = { c->common, nx_asprintf("profiling %s", model->name) };
+	int rc = nx_profile_measure(c->engine, model, c->opts, show_progress, &job, &profile, err);
+	if (rc == 0 && cuts)
+		rc = profile_prefixes(c, model, cuts, &profile, err);
+	nx_cli_progress_end(c->common);
+	if (rc == 0)
 		nx_profile_format(&profile, w);
-		nx_profile_release(&profile);
-	}
+	nx_profile_release(&profile);
 	free(job.what);
 	nx_model_free(&model);
 	return rc;
@@ -56,16 +84,21 @@ static int profile_all(const struct nx_profile_config *c, const struct nx_common
 	const struct nx_operands *models, const struct nx_measure_opts *opts, struct nx_buf *json,
 	struct nx_err *err)
 {
-	struct nx_engine *engine = NULL;
+	struct nx_model_set set = { 0 };
+	struct call call = { c, common, opts, &set, NULL };
 	char *spec = nx_profile_device_spec(c);
 	struct nx_jw w;
-	int rc = nx_engine_open(spec, NULL, &engine, err);
+	int rc = nx_engine_open(spec, NULL, &call.engine, err);
 
 	free(spec);
+	if (rc == 0 && c->prefix_points)
+		rc = nx_model_set_init(&set, models, false, err);
 	nx_jw_init(&w, json, NX_JPRETTY);
 	for (size_t i = 0; i < models->n && rc == 0; i++)
-		rc = profile_model(engine, models->item[i], opts, common, &w, err);
-	nx_engine_close(&engine);
+		rc = profile_model(
+			&call, models->item[i], c->prefix_points ? &set.cuts[i] : NULL, &w, err);
+	nx_model_set_release(&set);
+	nx_engine_close(&call.engine);
 	return rc;
 }
 
@@ -92,6 +125,8 @@ int nx_profile_run(const struct nx_profile_config *c, const struct nx_common *co
 
 	if (models->n == 0)
 		return nx_err_set(err, NX_EUSAGE, "no model is given");
+	if (c->table)
+		return nx_err_set(err, NX_EUSAGE, "--format table is for --prefixes");
 	if (nx_profile_check_output(c, err) ||
 		nx_measure_parse_batches(c->batches, &batches, &opts.n_batches, err))
 		return -err->code;

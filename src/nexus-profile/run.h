@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What nexus-profile does: models in, profiles out; or test folders in, verdicts out. */
+/* What nexus-profile does: models in, profiles out; or shared trunks, or verdicts on tests. */
 #ifndef NX_NEXUS_PROFILE_RUN_H
 #define NX_NEXUS_PROFILE_RUN_H
 
@@ -8,10 +8,11 @@
 
 struct nx_profile_config {
 	const char *device, *batches, *precision, *output, *filter, *calibrate;
-	int64_t threads, seed, samples;
+	int64_t threads, seed, samples, prefix_points;
 	double rel_error, time_cap_ms, tune_cap_ms;
 	int tune; /* enum nx_tune_mode */
-	bool list_devices, verify, force;
+	int format;
+	bool list_devices, verify, prefixes, table, force;
 };
 
 int nx_profile_run(const struct nx_profile_config *config, const struct nx_common *common,
@@ -20,6 +21,10 @@ int nx_profile_run(const struct nx_profile_config *config, const struct nx_commo
 /* Runs the test folders 'dirs': 0 if none failed, 1 if one did. */
 int nx_profile_verify(const struct nx_profile_config *config, const struct nx_common *common,
 	const struct nx_operands *dirs, struct nx_err *err);
+
+/* Prints the trunks that the models share. */
+int nx_profile_prefixes(const struct nx_profile_config *config, const struct nx_common *common,
+	const struct nx_operands *models, struct nx_err *err);
 
 /* Prints the devices of all plugins on standard output. */
 int nx_profile_list(struct nx_err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/alloc.h"
 #include "core/clock.h"
-#include "core/rng.h"
 #include "profile/profile.h"
+#include "profile/feed.h"
 #include "profile/samples.h"
 
 #include <stdlib.h>
@@ -15,60 +15,21 @@
 
 struct bench {
 	struct nx_loaded *loaded;
-	size_t n_in, n_out;
-	void **in, **out;
+	struct nx_feed rows;
 	struct nx_samples samples;
 };
-
-/* Numbers as preprocessing makes them: floats in [-1, 1), bytes of any value; whole numbers are
- * indices as often as not, so they are zero. */
-static void fill(struct nx_rng *rng, enum nx_dtype dtype, void *data, size_t bytes)
-{
-	if (dtype == NX_F32)
-		for (size_t i = 0; i < bytes / sizeof(float); i++)
-			((float *)data)[i] = (float)(2 * nx_rng_uniform(rng) - 1);
-	else if (dtype == NX_U8)
-		for (size_t i = 0; i < bytes; i++)
-			((unsigned char *)data)[i] = (unsigned char)nx_rng_below(rng, 256);
-}
-
-static int alloc_rows(void **to, const struct nx_io *io, size_t n, size_t rows, struct nx_err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		to[i] = nx_try_alloc(rows, io[i].row_bytes);
-		if (!to[i])
-			return nx_err_set(
-				err, NX_EOS, "no memory for %zu rows of '%s'", rows, io[i].name);
-	}
-	return 0;
-}
 
 static int prepare(struct bench *b, size_t rows, uint64_t seed, struct nx_err *err)
 {
 	const struct nx_io *in, *out;
-	struct nx_rng rng;
+	size_t n_in = nx_loaded_inputs(b->loaded, &in), n_out = nx_loaded_outputs(b->loaded, &out);
 
-	b->n_in = nx_loaded_inputs(b->loaded, &in);
-	b->n_out = nx_loaded_outputs(b->loaded, &out);
-	b->in = nx_alloc(b->n_in, sizeof *b->in);
-	b->out = nx_alloc(b->n_out, sizeof *b->out);
-	if (alloc_rows(b->in, in, b->n_in, rows, err) ||
-		alloc_rows(b->out, out, b->n_out, rows, err))
-		return -err->code;
-	nx_rng_init(&rng, seed);
-	for (size_t i = 0; i < b->n_in; i++)
-		fill(&rng, in[i].dtype, b->in[i], rows * in[i].row_bytes);
-	return 0;
+	return nx_feed_init(&b->rows, in, n_in, out, n_out, rows, seed, err);
 }
 
 static void release(struct bench *b)
 {
-	for (size_t i = 0; b->in && i < b->n_in; i++)
-		free(b->in[i]);
-	for (size_t i = 0; b->out && i < b->n_out; i++)
-		free(b->out[i]);
-	free(b->in);
-	free(b->out);
+	nx_feed_release(&b->rows);
 	nx_samples_release(&b->samples);
 	nx_loaded_free(&b->loaded);
 }
@@ -77,7 +38,8 @@ static int run_once(struct bench *b, int batch, struct nx_err *err)
 {
 	uint64_t start = nx_now_ns();
 
-	if (nx_loaded_run(b->loaded, (size_t)batch, (const void *const *)b->in, b->out, err))
+	if (nx_loaded_run(
+		    b->loaded, (size_t)batch, (const void *const *)b->rows.in, b->rows.out, err))
 		return nx_err_wrap(err, "batch %d", batch);
 	nx_samples_add(&b->samples, nx_ns_to_ms(nx_now_ns() - start));
 	return 0;

@@ -254,6 +254,47 @@ START_TEST(two_workers_share_the_pieces)
 }
 END_TEST
 
+/* One member ends where the others go on: it takes the trunk's answers as they are. */
+START_TEST(a_member_may_end_at_the_cut)
+{
+	static const size_t rows[MEMBERS] = { 2, 3, 1 };
+	struct nx_engine *e = open_device("cpu");
+	struct nx_model m[MEMBERS], end = network("end", 0, 20);
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_group *g = NULL;
+	char prefix[NX_DIGEST_SIZE];
+	const struct nx_io *io;
+
+	family(0, m, prefix);
+	struct nx_cuts cuts;
+	ck_assert_int_eq(nx_prefix_cuts(end.graph, &cuts, &err), 0);
+	end.graph->out[0] = nx_cuts_find(&cuts, prefix)->value;
+	nx_cuts_release(&cuts);
+	struct nx_graph *whole = m[1].graph;
+	m[1] = end;
+	g = load_group(e, prefix, m, false);
+	ck_assert_uint_eq(nx_group_outputs(g, 1, &io), 1);
+	size_t n = io->row_bytes / sizeof(float);
+	ck_assert_int_eq((int)io->shape.dim[1], 16);
+	float *x = random_rows(6), *y = nx_alloc(3 * n, sizeof *y);
+	float *alone = nx_alloc(6 * n, sizeof *alone), other[6 * 10];
+	void *const *outs[] = { (void *[]){ other }, (void *[]){ y }, (void *[]){ other + 50 } };
+	ck_assert_int_eq(nx_group_run(g, rows, (const void *[]){ x }, outs, NULL, NULL, &err), 0);
+	struct nx_loaded *l = load(e, &end, 6);
+	ck_assert_int_eq(nx_loaded_run(l, 6, (const void *[]){ x }, (void *[]){ alone }, &err), 0);
+	ck_assert_int_eq(memcmp(y, alone + 2 * n, 3 * n * sizeof *y), 0);
+	same_rows(e, &m[0], 2, x, other, 0, 2);
+	free(x);
+	free(y);
+	free(alone);
+	nx_loaded_free(&l);
+	nx_group_free(&g);
+	nx_engine_close(&e);
+	nx_graph_free(&whole);
+	forget(m);
+}
+END_TEST
+
 /* The trunk's weights are held once, the classifiers' each. */
 START_TEST(memory_is_that_of_one_trunk)
 {
@@ -342,5 +383,5 @@ START_TEST(a_simulated_group_takes_its_time)
 END_TEST
 
 UNIT_MAIN("engine/group", the_last_block_differs, the_last_layer_differs,
-	nothing_differs_but_the_slo, two_workers_share_the_pieces, memory_is_that_of_one_trunk,
-	what_is_no_group_is_refused, a_simulated_group_takes_its_time)
+	nothing_differs_but_the_slo, a_member_may_end_at_the_cut, two_workers_share_the_pieces,
+	memory_is_that_of_one_trunk, what_is_no_group_is_refused, a_simulated_group_takes_its_time)
