@@ -3,45 +3,12 @@
 #include "core/alloc.h"
 #include "model/ops.h"
 #include "plugins/cpu/codes.h"
+#include "plugins/cpu/table.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A code as its byte. */
-static uint8_t byte_of(dnnl_data_type_t type, float x, const struct cpu_codes *codes)
-{
-	float low = type == dnnl_u8 ? 0 : -128, high = low + 255;
-	float v = nearbyintf(x / codes->scale) + (float)codes->zero;
-
-	v = v > low ? (v < high ? v : high) : low;
-	return type == dnnl_u8 ? (uint8_t)v : (uint8_t)(int8_t)v;
-}
-
-static int code_of(dnnl_data_type_t type, uint8_t byte)
-{
-	return type == dnnl_u8 ? byte : (int8_t)byte;
-}
-
-/* ---- one element at a time: a table of all codes -------------------------------------------- */
-
-struct table {
-	uint8_t to[256];
-	size_t n;
-};
-
-static int run_table(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err *err)
-{
-	const struct table *t = s->own;
-	const uint8_t *from = s->op[0].ptr;
-	uint8_t *to = s->op[1].ptr;
-
-	(void)e;
-	(void)err;
-	for (size_t i = 0; i < t->n; i++)
-		to[i] = t->to[from[i]];
-	return 0;
-}
+/* ---- functions of one element ---------------------------------------------------------------- */
 
 /* Whether the node is a function of each element of its first input alone. */
 static bool is_function(const struct cpu_build *b, const struct nx_node *n)
@@ -63,7 +30,7 @@ static bool is_function(const struct cpu_build *b, const struct nx_node *n)
 
 /* What the node makes of all codes, with the model's own kernel. */
 static int fill_table(const struct cpu_build *b, const struct nx_node *n,
-	const struct cpu_rep *from, const struct cpu_wish *to, struct table *table,
+	const struct cpu_rep *from, const struct cpu_wish *to, struct cpu_table *table,
 	struct nx_err *err)
 {
 	const struct nx_shape all = { 1, { 256 } };
@@ -79,14 +46,12 @@ static int fill_table(const struct cpu_build *b, const struct nx_node *n,
 		return rc;
 	}
 	for (int i = 0; i < 256; i++)
-		((float *)x.data)[i] =
-			from->codes.scale *
-			(float)(code_of(from->md.data_type, (uint8_t)i) - from->codes.zero);
+		((float *)x.data)[i] = cpu_real_of(from->md.data_type, (uint8_t)i, &from->codes);
 	for (size_t i = 1; i < n->n_in; i++)
 		in[i] = n->in[i] == NX_NO_VALUE ? NULL : b->g->values[n->in[i]].constant;
 	rc = nx_op_eval(b->g->opset, n, in, out, err);
 	for (int i = 0; i < 256 && rc == 0; i++)
-		table->to[i] = byte_of(to->type, ((const float *)y.data)[i], &to->codes);
+		table->to[i] = cpu_code_of(to->type, ((const float *)y.data)[i], &to->codes);
 	nx_tensor_release(&x);
 	nx_tensor_release(&y);
 	return rc;
@@ -106,10 +71,8 @@ static struct cpu_rep wished(struct cpu_build *b, int value, const dnnl_memory_d
 static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
-	struct table *table;
+	struct cpu_table table;
 	struct cpu_rep src;
-	bool same = true;
-	int rc;
 
 	if (!is_function(b, n))
 		return CPU_NOT_MINE;
@@ -117,23 +80,16 @@ static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx
 		return -err->code;
 	if (src.codes.scale == 0 || !dnn_md_is_dense(&src.md))
 		return CPU_NOT_MINE;
-	table = nx_alloc(1, sizeof *table);
-	rc = fill_table(b, n, &src, wish, table, err);
-	for (int i = 0; i < 256; i++)
-		same = same && table->to[i] == i;
-	if (rc || (same && src.md.data_type == wish->type)) {
-		free(table);
-		src.codes = wish->codes;
-		if (rc == 0)
-			cpu_rep_put(b, n->out[0], &src);
+	int rc = fill_table(b, n, &src, wish, &table, err);
+	if (rc)
 		return rc == -NX_EUNSUPP ? CPU_NOT_MINE : rc;
+	if (cpu_table_is_identity(&table) && src.md.data_type == wish->type) {
+		src.codes = wish->codes;
+		cpu_rep_put(b, n->out[0], &src);
+		return 0;
 	}
-	table->n = dnnl_memory_desc_get_size(&src.md);
 	struct cpu_rep dst = wished(b, n->out[0], &src.md);
-	struct cpu_step *s = cpu_step_new(b->e, run_table, "table", n);
-	s->own = table;
-	cpu_step_use(b->e, 0, src.buf, NULL);
-	cpu_step_use(b->e, 0, dst.buf, NULL);
+	cpu_emit_table(b, n, &table, src.buf, dst.buf, dnnl_memory_desc_get_size(&src.md));
 	return 0;
 }
 
@@ -234,7 +190,7 @@ static int run_mean(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err 
 		for (size_t c = 0; c < m->channels; c++) {
 			float real = m->codes_from.scale * ((float)m->sum[c] / (float)m->space -
 								   (float)m->codes_from.zero);
-			y[r * m->channels + c] = byte_of(m->to, real, &m->codes_to);
+			y[r * m->channels + c] = cpu_code_of(m->to, real, &m->codes_to);
 		}
 	}
 	return 0;

@@ -31,7 +31,11 @@ static int describe(
 		       rep.codes.scale == j->form.codes.scale &&
 		       rep.codes.zero == j->form.codes.zero;
 	}
-	if (!same) {
+	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
+	if (!same && wish->type != dnnl_data_type_undef) {
+		j->form.md.data_type = wish->type;
+		j->form.codes = wish->codes;
+	} else if (!same) {
 		j->form.md.data_type = cpu_type(b, n->out[0]);
 		j->form.codes = (struct cpu_codes){ 0 };
 	}

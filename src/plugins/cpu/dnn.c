@@ -218,7 +218,7 @@ bool dnn_pd_is_fast(const_dnnl_primitive_desc_t pd)
 {
 	const char *name = dnn_pd_name(pd);
 
-	return strstr(name, "jit") || strstr(name, "brg");
+	return strstr(name, "jit") || strstr(name, "brg") || strstr(name, "brdgmm");
 }
 
 int dnn_reorder_now(dnnl_engine_t engine, dnnl_stream_t stream, const dnnl_memory_desc_t *from_md,

@@ -2,6 +2,7 @@
 /* The forms a value is held in: layout, data type, and the meaning of codes. */
 #include "core/alloc.h"
 #include "plugins/cpu/codes.h"
+#include "plugins/cpu/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,14 +170,33 @@ static void set_codes(
 		dnnl_primitive_attr_set_output_scales(attr, 1, 0, &scale);
 }
 
+/* Codes to other codes in the same place. */
+static bool emit_recode(struct cpu_build *b, const struct cpu_rep *from, const struct cpu_rep *to)
+{
+	struct cpu_table table;
+	dnnl_memory_desc_t md = to->md;
+
+	dnn_md_retype(&md, from->md.data_type);
+	if (from->codes.scale == 0 || to->codes.scale == 0 || !dnn_md_is_dense(&md) ||
+		!dnn_md_same(&md, &from->md) ||
+		(same_codes(&from->codes, &to->codes) && from->md.data_type == to->md.data_type))
+		return false;
+	cpu_table_recode(&table, from, to);
+	cpu_emit_table(b, NULL, &table, from->buf, to->buf, dnnl_memory_desc_get_size(&md));
+	return true;
+}
+
 static int emit_reorder(struct cpu_build *b, const struct cpu_rep *from, const struct cpu_rep *to,
 	struct nx_err *err)
 {
 	dnnl_engine_t engine = b->e->dev->engine;
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_primitive_desc_t pd = NULL;
-	dnnl_status_t st = dnnl_primitive_attr_create(&attr);
+	dnnl_status_t st;
 
+	if (emit_recode(b, from, to))
+		return 0;
+	st = dnnl_primitive_attr_create(&attr);
 	if (st == dnnl_success) {
 		dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
 		set_codes(attr, from, to);
