@@ -68,7 +68,10 @@ static bool folds(const struct nx_graph *g, const struct nx_node *n)
 {
 	const struct nx_op *op = nx_op_find(n->domain, n->op);
 
-	if (op->flags & (NX_OP_HEAVY | NX_OP_KEEP))
+	if (op->flags & NX_OP_HEAVY)
+		return false;
+	/* Weights stay codes; biases and what else is one number a channel does not pay. */
+	if ((op->flags & NX_OP_KEEP) && g->values[n->in[0]].shape.rank > 1)
 		return false;
 	return all_constant(g, n) || needs_shapes_only(g, n);
 }

@@ -3,8 +3,10 @@
 
 #include "core/alloc.h"
 
-#include <immintrin.h>
 #include <math.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 struct job {
 	struct cpu_table table;
@@ -43,6 +45,7 @@ bool cpu_table_is_identity(const struct cpu_table *t)
 	return true;
 }
 
+#ifdef __x86_64__
 /* 64 codes at once: the table is in four registers, the two upper bits say in which. */
 __attribute__((target("avx512f,avx512bw,avx512vbmi"))) static size_t run_vbmi(
 	const uint8_t *table, const uint8_t *from, uint8_t *to, size_t n)
@@ -60,6 +63,26 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) static size_t run_vbmi(
 	}
 	return i;
 }
+
+static bool has_vbmi(void)
+{
+	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi");
+}
+#else
+static size_t run_vbmi(const uint8_t *table, const uint8_t *from, uint8_t *to, size_t n)
+{
+	(void)table;
+	(void)from;
+	(void)to;
+	(void)n;
+	return 0;
+}
+
+static bool has_vbmi(void)
+{
+	return false;
+}
+#endif
 
 static int run_table(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err *err)
 {
@@ -79,8 +102,7 @@ void cpu_emit_table(struct cpu_build *b, const struct nx_node *node, const struc
 {
 	struct job *job = nx_alloc(1, sizeof *job);
 
-	*job = (struct job){ *t, bytes,
-		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") };
+	*job = (struct job){ *t, bytes, has_vbmi() };
 	struct cpu_step *s = cpu_step_new(b->e, run_table, "table", node);
 	s->own = job;
 	cpu_step_use(b->e, 0, from, NULL);
