@@ -70,6 +70,21 @@ int nx_op_infer(int64_t opset, const struct nx_node *n, const struct nx_tensor *
 int nx_op_eval(int64_t opset, const struct nx_node *n, const struct nx_tensor *const *in,
 	struct nx_tensor *const *out, struct nx_err *err);
 
+/* Up to four neighbours on one axis and their weights. */
+struct nx_taps {
+	int n;
+	int64_t at[4];
+	double w[4];
+};
+
+/*
+ * Of which places along 'axis' each output position of a Resize or Upsample is made; 'taps' has
+ * room for the output's length.  in[] as for nx_op_infer().  NX_EUNSUPP where positions may lie
+ * outside the input (tf_crop_and_resize).
+ */
+int nx_op_resize_taps(int64_t opset, const struct nx_node *n, const struct nx_tensor *const *in,
+	int axis, struct nx_taps *taps, struct nx_err *err);
+
 /* IEEE half and bfloat16 in bits, round to nearest even. */
 float nx_half_to_float(uint16_t h);
 uint16_t nx_float_to_half(float f);

@@ -256,13 +256,6 @@ static double round_as(enum rounding rounding, double x)
 	}
 }
 
-/* Up to four neighbours on one axis and their weights. */
-struct taps {
-	int n;
-	int64_t at[4];
-	double w[4];
-};
-
 /* Keys' cubic convolution (1981) with its free parameter. */
 static void cubic_weights(double t, double a, double w[4])
 {
@@ -277,13 +270,13 @@ static int64_t within(double x, int64_t n)
 	return x <= 0 ? 0 : x >= (double)(n - 1) ? n - 1 : (int64_t)x;
 }
 
-static void find_taps(const struct resize *r, int a, double x, struct taps *t)
+static void find_taps(const struct resize *r, int a, double x, struct nx_taps *t)
 {
 	int64_t n = r->in[a];
 	double base = floor(x), sum = 0;
 
 	if (r->mode == NEAREST) {
-		*t = (struct taps){ 1, { within(round_as(r->rounding, x), n) }, { 1 } };
+		*t = (struct nx_taps){ 1, { within(round_as(r->rounding, x), n) }, { 1 } };
 		return;
 	}
 	t->n = r->mode == LINEAR ? 2 : 4;
@@ -307,7 +300,7 @@ static void find_taps(const struct resize *r, int a, double x, struct taps *t)
 
 /* One output element: the sum over the neighbours of all axes. */
 static double interpolate(
-	const struct nx_tensor *x, const struct taps *t, int rank, int64_t base, int d)
+	const struct nx_tensor *x, const struct nx_taps *t, int rank, int64_t base, int d)
 {
 	double sum = 0;
 
@@ -322,12 +315,12 @@ static double interpolate(
 }
 
 /* Axes that keep their size are copied, whatever the mode. */
-static void taps_of(const struct resize *r, int a, int64_t i, struct taps *t, bool *outside)
+static void taps_of(const struct resize *r, int a, int64_t i, struct nx_taps *t, bool *outside)
 {
 	double x = place(r, a, i);
 
 	if (r->in[a] == r->out[a] && r->coordinates != TF_CROP) {
-		*t = (struct taps){ 1, { i }, { 1 } };
+		*t = (struct nx_taps){ 1, { i }, { 1 } };
 		return;
 	}
 	if (r->coordinates == TF_CROP && (x < 0 || x > (double)(r->in[a] - 1)))
@@ -341,7 +334,7 @@ int nx_eval_resize(const struct nx_op_call *c, struct nx_err *err)
 	struct nx_tensor *y = c->out[0];
 	size_t size = nx_dtype_size(x->dtype);
 	int64_t n = nx_shape_count(&y->shape), at[NX_MAX_DIMS] = { 0 };
-	struct taps taps[NX_MAX_DIMS];
+	struct nx_taps taps[NX_MAX_DIMS];
 	struct resize r;
 	int rc = read_resize(c, &r, err);
 
@@ -370,5 +363,28 @@ int nx_eval_resize(const struct nx_op_call *c, struct nx_err *err)
 		for (int d = r.rank - 1; d >= 0 && ++at[d] == r.out[d]; d--)
 			at[d] = 0;
 	}
+	return 0;
+}
+
+int nx_op_resize_taps(int64_t opset, const struct nx_node *n, const struct nx_tensor *const *in,
+	int axis, struct nx_taps *taps, struct nx_err *err)
+{
+	const struct nx_op_call c = {
+		.op = nx_op_find(n->domain, n->op),
+		.node = n,
+		.opset = opset,
+		.n_in = n->n_in,
+		.in = in,
+	};
+	bool outside = false;
+	struct resize r;
+	int rc = read_resize(&c, &r, err);
+
+	if (rc)
+		return rc;
+	if (r.coordinates == TF_CROP)
+		return nx_err_set(err, NX_EUNSUPP, "places outside have no neighbours");
+	for (int64_t i = 0; i < r.out[axis]; i++)
+		taps_of(&r, axis, i, &taps[i], &outside);
 	return 0;
 }

@@ -4,27 +4,58 @@
 
 #include <stdlib.h>
 
-/* The type and codes the parts are joined in, whether they lie channels last, and the bytes of an
- * element. */
+enum layout { PLAIN, LAST, BLOCKED, LAYOUTS };
+
+/* The type and codes the parts are joined in, their layout, and the bytes of an element. */
 struct join {
 	struct cpu_rep form; /* its md has no layout yet */
-	bool last;
+	int axis;
+	enum layout layout;
 	size_t element;
 };
+
+static enum layout layout_of(const dnnl_memory_desc_t *md, const struct nx_shape *shape)
+{
+	dnnl_memory_desc_t blocked;
+
+	if (shape->rank < 3 || shape->rank > 5)
+		return PLAIN;
+	if (dnn_md_is_dense(md) && md->format_desc.blocking.strides[1] == 1)
+		return LAST;
+	dnn_md_blocked(&blocked, md->data_type, shape);
+	return dnnl_memory_desc_equal(md, &blocked) ? BLOCKED : PLAIN;
+}
+
+/* The layout most of the bytes lie in; runs of blocked channels are whole blocks. */
+static enum layout elect(
+	const struct cpu_build *b, const struct nx_node *n, int axis, const int64_t *votes)
+{
+	enum layout best = PLAIN;
+	bool whole = axis == 1;
+
+	for (size_t i = 0; i < n->n_in; i++)
+		whole = whole && cpu_shape(b, n->in[i])->rank >= 3 &&
+			cpu_shape(b, n->in[i])->dim[1] % 16 == 0;
+	for (enum layout l = LAST; l < LAYOUTS; l++)
+		if (votes[l] > votes[best])
+			best = l;
+	return best == BLOCKED && !whole ? LAST : best;
+}
 
 static int describe(
 	struct cpu_build *b, const struct nx_node *n, struct join *j, struct nx_err *err)
 {
+	int64_t votes[LAYOUTS] = { 0 };
 	struct cpu_rep rep;
 	bool same = true;
 
-	j->last = cpu_shape(b, n->out[0])->rank >= 3;
 	for (size_t i = 0; i < n->n_in; i++) {
+		const struct nx_shape *shape = cpu_shape(b, n->in[i]);
 		bool view = b->val[n->in[i]].n == 0;
 		if (cpu_rep_home(b, n->in[i], &rep, err))
 			return -err->code;
-		j->last = j->last && !view && dnn_md_is_dense(&rep.md) &&
-			  rep.md.format_desc.blocking.strides[1] == 1;
+		votes[view || !rep.md.ndims ? PLAIN : layout_of(&rep.md, shape)] +=
+			nx_shape_count(shape);
 		if (i == 0)
 			j->form = rep;
 		same = same && rep.md.data_type == j->form.md.data_type &&
@@ -39,6 +70,7 @@ static int describe(
 		j->form.md.data_type = cpu_type(b, n->out[0]);
 		j->form.codes = (struct cpu_codes){ 0 };
 	}
+	j->layout = elect(b, n, j->axis, votes);
 	j->element = j->form.md.ndims ? dnnl_data_type_size(j->form.md.data_type)
 				      : nx_dtype_size(b->g->values[n->out[0]].dtype);
 	return 0;
@@ -51,8 +83,10 @@ static struct cpu_rep form_of(const struct join *j, const struct nx_shape *shape
 
 	if (form.md.ndims == 0)
 		return form;
-	if (j->last)
+	if (j->layout == LAST)
 		dnn_md_channels_last(&form.md, form.md.data_type, shape);
+	else if (j->layout == BLOCKED)
+		dnn_md_blocked(&form.md, form.md.data_type, shape);
 	else
 		dnn_md_plain(&form.md, form.md.data_type, shape);
 	return form;
@@ -78,22 +112,31 @@ static void emit_join(struct cpu_build *b, const struct nx_node *n, const struct
 	free(chunk);
 }
 
-/* Concat by copying runs of bytes, channels last where the inputs are. */
+/* How often there is a run of each part: the dimensions before the axis as they lie. */
+static size_t runs(const struct join *j, const struct nx_shape *out)
+{
+	size_t n = 1;
+
+	for (int i = 0; i < out->rank; i++) {
+		bool before = i < j->axis;
+		/* Channels last: axis 1 goes to the end. */
+		if (j->layout == LAST)
+			before = j->axis == 1 ? i != 1 : before && i != 1;
+		n *= before ? (size_t)out->dim[i] : 1;
+	}
+	return n;
+}
+
+/* Concat by copying runs of bytes, in the layout that most of the inputs have. */
 int cpu_emit_concat(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	const struct nx_shape *out = cpu_shape(b, n->out[0]);
-	int axis = (int)nx_node_int(n, "axis", 0);
-	struct join j;
-	size_t outer = 1;
+	struct join j = { .axis = (int)nx_node_int(n, "axis", 0) };
 	int rc = 0;
 
+	j.axis += j.axis < 0 ? out->rank : 0;
 	if (describe(b, n, &j, err))
 		return -err->code;
-	axis += axis < 0 ? out->rank : 0;
-	/* Physical order: axis 1 goes to the end. */
-	for (int i = 0; i < out->rank; i++)
-		if (j.last ? (axis == 1 ? i != 1 : i < axis && i != 1) : i < axis)
-			outer *= (size_t)out->dim[i];
 	int *buf = nx_alloc(n->n_in, sizeof *buf);
 	for (size_t i = 0; i < n->n_in && rc == 0; i++) {
 		struct cpu_rep rep = form_of(&j, cpu_shape(b, n->in[i]));
@@ -102,7 +145,7 @@ int cpu_emit_concat(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 		buf[i] = rc ? 0 : rep.buf;
 	}
 	if (rc == 0)
-		emit_join(b, n, &j, outer, buf);
+		emit_join(b, n, &j, runs(&j, out), buf);
 	free(buf);
 	return rc;
 }

@@ -67,9 +67,10 @@ void cpu_descend(const struct cpu_descent *d, uint8_t *choice)
 		size_t at = class[i / d->n_choices].index;
 		good[i] = worth(d, at, (uint8_t)(i % d->n_choices), &exact[i]);
 	}
-	/* Neighbours that change together need no change of layout between them. */
-	for (size_t j = 2; j < 2u * d->n_choices && !d->expired(d->arg); j++) {
-		const bool *which = j % 2 ? exact : good;
+	/* Neighbours that change together need no change of layout between them.  The last choice,
+	 * which promises most, goes first. */
+	for (size_t j = 2u * d->n_choices; j-- > 2 && !d->expired(d->arg);) {
+		const bool *which = j % 2 ? good : exact;
 		memcpy(trial, choice, d->n_classes);
 		for (size_t i = 0; i < n; i++)
 			if (which[i * d->n_choices + j / 2])

@@ -225,6 +225,9 @@ int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 		{ "Softmax", emit_softmax },
 		{ "LogSoftmax", emit_softmax },
 		{ "Transpose", cpu_emit_transpose },
+		{ "Slice", cpu_emit_slice },
+		{ "Resize", cpu_emit_resize },
+		{ "Upsample", cpu_emit_resize },
 	};
 	int rc = cpu_emit_coded(b, n, err);
 

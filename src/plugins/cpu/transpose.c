@@ -11,6 +11,9 @@ int cpu_emit_transpose(struct cpu_build *b, const struct nx_node *n, struct nx_e
 
 	if (s->rank < 1 || nx_shape_count(s) <= 0)
 		return CPU_NOT_MINE;
+	int rc = cpu_emit_shuffle(b, n, err);
+	if (rc != CPU_NOT_MINE)
+		return rc;
 	for (int i = 0; i < s->rank; i++)
 		where[cpu_ints_at(n, "perm", i, s->rank - 1 - i)] = i;
 	if (cpu_rep_home(b, n->in[0], &src, err))

@@ -9,6 +9,7 @@ struct cpu_trial {
 	struct nx_plugin_exec *exec;
 	const struct nx_graph *graph;
 	void **in, **out; /* of graph->n_in and n_out tensors */
+	double best_ns;   /* its shortest run when it was compared with another one */
 };
 
 /* Compiles, makes inputs (the same for equal shapes) and runs once.  The graph must outlive the

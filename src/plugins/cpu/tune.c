@@ -8,6 +8,7 @@
 #include "plugins/cpu/tune.h"
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "model/build.h"
 #include "plugins/cpu/descend.h"
 #include "plugins/cpu/trial.h"
@@ -23,6 +24,7 @@
 #define BF16_COARSER 100 /* times as large in bf16, by its rounding alone */
 
 #define MARGIN     0.015
+#define CLEAR      0.10 /* gains that noise does not make */
 #define SHARE_MIN  0.01
 #define TIMED_RUNS 3
 
@@ -30,6 +32,7 @@
 #define PIECE_GAIN      0.03
 #define PIECE_GAIN_COPY 0.10
 #define PIECE_COPY      0.25 /* of the weights */
+#define PIECE_NS        5e8  /* nothing is saved any more in pieces that take longer */
 
 struct class
 {
@@ -50,6 +53,11 @@ struct tuner {
 	size_t n;
 	struct class *class;
 	struct cpu_trial now, next;
+
+	/* The class that is looked at alone, computed as it is by itself. */
+	const struct class *lone;
+	struct nx_graph *lone_graph;
+	struct cpu_trial direct;
 };
 
 static double allowed(const struct tuner *t, double error)
@@ -84,6 +92,21 @@ static struct class *find_class(struct tuner *t, const char *name)
 	return NULL;
 }
 
+/* For who wants to know where the time goes: messages of the lowest level. */
+static void tell(const struct tuner *t, const double *ns)
+{
+	const struct nx_plugin_exec *e = t->now.exec;
+
+	for (size_t i = 0; i < e->n_steps; i++) {
+		const struct cpu_step *s = e->step[i];
+		char text[256];
+		snprintf(text, sizeof text, "%lld rows, step %zu: %.1f us, %s, %s '%s'",
+			(long long)t->rows, i, ns[i] / TIMED_RUNS / 1e3, s->kernel,
+			s->node ? s->node->op : "layout", s->node ? s->node->name : "");
+		t->dev->host->log(NX_LOG_DEBUG, text);
+	}
+}
+
 /* The classes of the present executable, and what they cost. */
 static int find_classes(struct tuner *t, struct nx_err *err)
 {
@@ -111,6 +134,8 @@ static int find_classes(struct tuner *t, struct nx_err *err)
 	}
 	for (size_t i = 0; i < t->n; i++)
 		t->class[i].share /= fmax(total, 1);
+	if (rc == 0)
+		tell(t, ns);
 	free(ns);
 	return rc;
 }
@@ -171,28 +196,47 @@ static bool took(const struct cpu_trial *a, const struct cpu_trial *b)
 	return n != b->exec->n_steps;
 }
 
+static void look_away(struct tuner *t)
+{
+	cpu_trial_release(&t->direct);
+	nx_graph_free(&t->lone_graph);
+	t->lone = NULL;
+}
+
+/* Takes a class out of the graph, once for all of its choices. */
+static bool look_at(struct tuner *t, const struct class *c)
+{
+	struct nx_err err = NX_ERR_INIT;
+
+	if (t->lone != c) {
+		look_away(t);
+		t->lone = c;
+		t->lone_graph = isolate_class(t, c);
+		if (t->lone_graph)
+			start(t, &t->direct, t->lone_graph, t->rows, NULL, &err);
+	}
+	return t->direct.exec != NULL;
+}
+
 static bool alone(void *arg, size_t class, uint8_t choice, double *cost, double *error)
 {
 	struct tuner *t = arg;
 	const struct class *c = &t->class[class];
-	struct nx_graph *g = isolate_class(t, c);
 	struct cpu_tuning tuning = { 0 };
-	struct cpu_trial direct = { 0 }, other = { 0 };
+	struct cpu_trial other = { 0 };
 	struct nx_err err = NX_ERR_INIT;
 	bool can = false;
 
 	cpu_tuning_set(&tuning, t->rows, c->name, (enum cpu_algo)choice);
-	if (g && start(t, &direct, g, t->rows, NULL, &err) == 0 &&
-		start(t, &other, g, t->rows, &tuning, &err) == 0 && took(&direct, &other)) {
-		*error = cpu_trial_error(&direct, &other);
+	if (look_at(t, c) && start(t, &other, t->lone_graph, t->rows, &tuning, &err) == 0 &&
+		took(&t->direct, &other)) {
+		*error = cpu_trial_error(&t->direct, &other);
 		*cost = *error > allowed(t, ERROR_ALONE) ? INFINITY
-							 : cpu_trial_ratio(&direct, &other);
+							 : cpu_trial_ratio(&t->direct, &other);
 		can = true;
 	}
-	cpu_trial_release(&direct);
 	cpu_trial_release(&other);
 	cpu_tuning_release(&tuning);
-	nx_graph_free(&g);
 	return can;
 }
 
@@ -212,8 +256,8 @@ static double ratio(void *arg, const uint8_t *choice)
 	if (start(t, &t->next, t->graph, t->rows, &t->tuning, &err))
 		return INFINITY;
 	double r = cpu_trial_ratio(&t->now, &t->next);
-	/* What looks like a gain must do so twice. */
-	return r < 1 - MARGIN ? fmax(r, cpu_trial_ratio(&t->now, &t->next)) : r;
+	/* What looks like a small gain must do so twice. */
+	return r < 1 - MARGIN && r > 1 - CLEAR ? fmax(r, cpu_trial_ratio(&t->now, &t->next)) : r;
 }
 
 static void accept(void *arg)
@@ -274,6 +318,7 @@ static int descend(struct tuner *t, const struct nx_graph *g, int64_t rows, stru
 		apply(t, choice);
 		free(choice);
 	}
+	look_away(t);
 	cpu_trial_release(&t->next);
 	cpu_trial_release(&t->now);
 	free(t->class);
@@ -326,6 +371,8 @@ static size_t best_piece(struct tuner *t, const struct nx_tune_job *job)
 			piece = i;
 		}
 		cpu_trial_release(&many);
+		if (2 * one.best_ns * (double)job->rows[i] > PIECE_NS)
+			break;
 	}
 	cpu_trial_release(&one);
 	return piece;

@@ -12,6 +12,9 @@
 #include <math.h>
 #include <stdio.h>
 
+/* What models are loaded with. */
+static const char *tuning = "";
+
 static inline struct nx_tensor *reference_tensors(const struct nx_graph *g, const float *x)
 {
 	struct nx_tensor *t = nx_alloc(g->n_values, sizeof *t);
@@ -110,7 +113,11 @@ static inline void ask(struct nx_engine *e, const char *what, struct nx_graph *g
 	int max_batch, const char *precision, struct answer *a)
 {
 	struct nx_model model = { .name = nx_strdup(what), .graph = g };
-	const struct nx_load_opts opts = { .max_batch = max_batch, .precision = precision };
+	const struct nx_load_opts opts = {
+		.max_batch = max_batch,
+		.precision = precision,
+		.tuning = tuning,
+	};
 	struct nx_loaded *l = NULL;
 	struct nx_graph *closed = NULL;
 	struct nx_err err = NX_ERR_INIT;

@@ -219,7 +219,8 @@ START_TEST(what_is_not_understood_is_left_out)
 	cpu_tuning_parse(text.data, &t);
 	ck_assert_int_eq(t.piece, 0);
 	for (size_t i = 0; i < t.n; i++)
-		ck_assert(strlen(t.conv[i].class) < CPU_CLASS_SIZE && strchr("07", t.conv[i].class[0]));
+		ck_assert(strlen(t.conv[i].class) < CPU_CLASS_SIZE &&
+			  strchr("07", t.conv[i].class[0]));
 	cpu_tuning_release(&t);
 	nx_buf_clear(&text);
 	nx_buf_adds(&text, HEAD "\npiece 3\n");
