@@ -12,18 +12,11 @@ bool cpu_pass(const struct cpu_build *b, unsigned bit)
 	return !(b->e->dev->off & bit);
 }
 
-/* A view's readers are readers of what it views. */
-static void count_uses(struct cpu_build *b, int value, int more)
-{
-	for (int v = value; v != NX_NO_VALUE; v = b->val[v].view_of)
-		b->val[v].uses += more;
-}
-
 static void done_with(struct cpu_build *b, const struct nx_node *n)
 {
 	for (size_t i = 0; i < n->n_in; i++)
 		if (n->in[i] != NX_NO_VALUE)
-			count_uses(b, n->in[i], -1);
+			cpu_count_uses(b, n->in[i], -1);
 }
 
 static bool is_view(const struct nx_node *n)
@@ -42,9 +35,8 @@ static int emit_single(struct cpu_build *b, const struct nx_node *n, struct nx_e
 	int rc = 0;
 
 	if (is_view(n) && cpu_pass(b, CPU_VIEW)) {
-		int uses = b->val[n->out[0]].uses;
-		b->val[n->out[0]].view_of = n->in[0];
-		count_uses(b, n->in[0], uses);
+		const struct cpu_view view = { .of = n->in[0], .kind = CPU_VIEW_SHAPE };
+		cpu_view_add(b, n->out[0], &view);
 	} else {
 		rc = cpu_emit_node(b, n, err);
 		if (rc == CPU_NOT_MINE)
@@ -141,7 +133,7 @@ static void start(struct cpu_build *b)
 	const struct nx_graph *g = b->g;
 
 	for (size_t i = 0; i < g->n_values; i++)
-		b->val[i].view_of = NX_NO_VALUE;
+		b->val[i].view.of = NX_NO_VALUE;
 	for (size_t i = 0; i < g->n_nodes; i++)
 		for (size_t k = 0; k < g->nodes[i].n_in; k++)
 			if (g->nodes[i].in[k] != NX_NO_VALUE)

@@ -34,12 +34,31 @@ struct cpu_wish {
 	struct cpu_codes codes;
 };
 
+/* A table of what each of the 256 codes becomes. */
+struct cpu_table {
+	uint8_t to[256];
+};
+
+/* A value that is another one seen otherwise, until somebody asks for a form of it. */
+struct cpu_view {
+	int of; /* the other value, or NX_NO_VALUE */
+	enum {
+		CPU_VIEW_SHAPE, /* the same elements in row-major order */
+		CPU_VIEW_CODES, /* the same bytes, with 'codes' (or none) */
+		CPU_VIEW_TABLE, /* each code looked up in 'table': then of 'type' and 'codes' */
+	} kind;
+	dnnl_data_type_t type;
+	struct cpu_codes codes;
+	struct cpu_table table;
+	const struct nx_node *node; /* whose work the table is */
+};
+
 struct cpu_val {
 	int n;
 	struct cpu_rep rep[CPU_REPS_MAX]; /* the first is the one it was made in */
-	int view_of; /* value with the same elements in row-major order, or NX_NO_VALUE */
-	bool shown;  /* an output of the graph, or only viewed by one */
-	int uses;    /* readers to come, graph outputs included */
+	struct cpu_view view;
+	bool shown;                  /* an output of the graph, or only viewed by one */
+	int uses;                    /* readers to come, graph outputs included */
 	const struct nx_node *coded; /* DequantizeLinear of constants that makes it, or NULL */
 	struct cpu_wish wish;
 	bool wished; /* somebody has said what he wishes */
@@ -103,6 +122,13 @@ int cpu_rep_get(struct cpu_build *b, int value, const struct cpu_rep *form, stru
 int cpu_rep_own(
 	struct cpu_build *b, int value, const struct cpu_rep *form, int *buf, struct nx_err *err);
 bool cpu_rep_same(const struct cpu_rep *a, const struct cpu_rep *b);
+
+/* Adds readers to come of a value and of all it is a view of. */
+void cpu_count_uses(struct cpu_build *b, int value, int more);
+/* Makes a value that nobody has a form of a view of 'of', whose readers its readers become. */
+void cpu_view_add(struct cpu_build *b, int value, const struct cpu_view *view);
+/* The view a value still is, or NULL. */
+const struct cpu_view *cpu_view_get(const struct cpu_build *b, int value);
 
 /* A new buffer of the arena that holds 'md', registered as a form of 'value'. */
 int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md);

@@ -71,7 +71,7 @@ static struct cpu_rep wished(struct cpu_build *b, int value, const dnnl_memory_d
 static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
-	struct cpu_table table;
+	struct cpu_view view = { n->in[0], CPU_VIEW_TABLE, wish->type, wish->codes, { { 0 } }, n };
 	struct cpu_rep src;
 
 	if (!is_function(b, n))
@@ -80,16 +80,49 @@ static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx
 		return -err->code;
 	if (src.codes.scale == 0 || !dnn_md_is_dense(&src.md))
 		return CPU_NOT_MINE;
-	int rc = fill_table(b, n, &src, wish, &table, err);
+	int rc = fill_table(b, n, &src, wish, &view.table, err);
 	if (rc)
 		return rc == -NX_EUNSUPP ? CPU_NOT_MINE : rc;
-	if (cpu_table_is_identity(&table) && src.md.data_type == wish->type) {
+	if (cpu_table_is_identity(&view.table) && src.md.data_type == wish->type) {
 		src.codes = wish->codes;
 		cpu_rep_put(b, n->out[0], &src);
 		return 0;
 	}
-	struct cpu_rep dst = wished(b, n->out[0], &src.md);
-	cpu_emit_table(b, n, &table, src.buf, dst.buf, dnnl_memory_desc_get_size(&src.md));
+	cpu_view_add(b, n->out[0], &view);
+	return 0;
+}
+
+/* The table that a value still is a view through, with nothing but changes of name between. */
+static const struct cpu_view *table_behind(const struct cpu_build *b, int value)
+{
+	const struct cpu_view *view;
+
+	while ((view = cpu_view_get(b, value)) && view->kind == CPU_VIEW_CODES)
+		value = view->of;
+	return view && view->kind == CPU_VIEW_TABLE ? view : NULL;
+}
+
+/* x f(x) is a function of x: SiLU, as quantisers leave it. */
+static int emit_gate(
+	struct cpu_build *b, const struct nx_node *n, int x, int gate, struct nx_err *err)
+{
+	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
+	const struct cpu_view *f = table_behind(b, gate), *last = cpu_view_get(b, gate);
+	struct cpu_rep a, c;
+
+	if (!f || last->codes.scale == 0)
+		return CPU_NOT_MINE;
+	if (cpu_rep_home(b, x, &a, err) || cpu_rep_home(b, f->of, &c, err))
+		return -err->code;
+	if (a.buf != c.buf || a.codes.scale == 0 || !cpu_rep_same(&a, &c))
+		return CPU_NOT_MINE;
+	struct cpu_view view = { x, CPU_VIEW_TABLE, wish->type, wish->codes, { { 0 } }, n };
+	for (int i = 0; i < 256; i++)
+		view.table.to[i] = cpu_code_of(wish->type,
+			cpu_real_of(a.md.data_type, (uint8_t)i, &a.codes) *
+				cpu_real_of(f->type, f->table.to[i], &last->codes),
+			&wish->codes);
+	cpu_view_add(b, n->out[0], &view);
 	return 0;
 }
 
@@ -234,6 +267,10 @@ int cpu_emit_coded(struct cpu_build *b, const struct nx_node *n, struct nx_err *
 		return CPU_NOT_MINE;
 	if (nx_node_is(n, "GlobalAveragePool"))
 		return emit_mean(b, n, err);
-	int rc = nx_node_is(n, "Add") ? emit_sum(b, n, err) : CPU_NOT_MINE;
+	int rc = CPU_NOT_MINE;
+	if (nx_node_is(n, "Add"))
+		rc = emit_sum(b, n, err);
+	for (size_t k = 0; k < 2 && rc == CPU_NOT_MINE && n->n_in == 2 && nx_node_is(n, "Mul"); k++)
+		rc = emit_gate(b, n, n->in[k], n->in[1 - k], err);
 	return rc == CPU_NOT_MINE ? emit_function(b, n, err) : rc;
 }

@@ -185,6 +185,13 @@ int cpu_emit_dequantize(struct cpu_build *b, const struct nx_node *n, struct nx_
 		return 0;
 	if (!one_scale(b, n, b->g->values[n->in[0]].dtype, &codes))
 		return CPU_NOT_MINE;
+	if (cpu_view_get(b, n->in[0])) {
+		const struct cpu_view view = {
+			.of = n->in[0], .kind = CPU_VIEW_CODES, .codes = codes
+		};
+		cpu_view_add(b, n->out[0], &view);
+		return 0;
+	}
 	if (cpu_rep_home(b, n->in[0], &rep, err))
 		return -err->code;
 	rep.codes = codes;
@@ -202,6 +209,13 @@ int cpu_emit_quantize(struct cpu_build *b, const struct nx_node *n, struct nx_er
 	if (!nx_value_is_f32(b->g, n->in[0]) || nx_shape_count(shape) <= 0 ||
 		!one_scale(b, n, b->g->values[n->out[0]].dtype, &codes))
 		return CPU_NOT_MINE;
+	const struct cpu_view *from = cpu_view_get(b, n->in[0]);
+	if (from && from->kind == CPU_VIEW_TABLE && from->type == type &&
+		from->codes.scale == codes.scale && from->codes.zero == codes.zero) {
+		const struct cpu_view view = { .of = n->in[0], .kind = CPU_VIEW_CODES };
+		cpu_view_add(b, n->out[0], &view);
+		return 0;
+	}
 	if (cpu_rep_home(b, n->in[0], &rep, err))
 		return -err->code;
 	/* A picture on its way to the first convolution. */

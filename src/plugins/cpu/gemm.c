@@ -100,8 +100,10 @@ static int new_output(struct cpu_build *b, const struct gemm *gm)
 /* The value that the source is a view of, however often, until it is asked for. */
 static int unviewed(const struct cpu_build *b, int v)
 {
-	while (b->val[v].n == 0 && b->val[v].view_of != NX_NO_VALUE)
-		v = b->val[v].view_of;
+	const struct cpu_view *view;
+
+	while ((view = cpu_view_get(b, v)) && view->kind == CPU_VIEW_SHAPE)
+		v = view->of;
 	return v;
 }
 

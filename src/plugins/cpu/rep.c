@@ -69,24 +69,64 @@ int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md)
 	return buf;
 }
 
-/* A view has the elements of what it views in row-major order, in whatever type they are there. */
+void cpu_count_uses(struct cpu_build *b, int value, int more)
+{
+	for (int v = value; v != NX_NO_VALUE; v = b->val[v].view.of)
+		b->val[v].uses += more;
+}
+
+void cpu_view_add(struct cpu_build *b, int value, const struct cpu_view *view)
+{
+	b->val[value].view = *view;
+	cpu_count_uses(b, view->of, b->val[value].uses);
+}
+
+const struct cpu_view *cpu_view_get(const struct cpu_build *b, int value)
+{
+	const struct cpu_val *v = &b->val[value];
+
+	return v->n == 0 && v->view.of != NX_NO_VALUE ? &v->view : NULL;
+}
+
+/* Row-major, in whatever type the elements are there. */
+static int reshape(struct cpu_build *b, int value, struct cpu_rep *rep, struct nx_err *err)
+{
+	int of = b->val[value].view.of;
+
+	if (rep->md.ndims == 0)
+		return 0;
+	dnn_md_plain(&rep->md, rep->md.data_type, cpu_shape(b, of));
+	if (cpu_rep_get(b, of, rep, rep, err))
+		return -err->code;
+	dnn_md_plain(&rep->md, rep->md.data_type, cpu_shape(b, value));
+	return 0;
+}
+
 static int make_view(struct cpu_build *b, int value, struct nx_err *err)
 {
-	int of = b->val[value].view_of;
-	struct cpu_rep from;
+	const struct cpu_view *view = &b->val[value].view;
+	struct cpu_rep rep;
+	int from;
 
-	if (cpu_rep_home(b, of, &from, err))
+	if (cpu_rep_home(b, view->of, &rep, err))
 		return -err->code;
-	if (from.md.ndims == 0) {
-		cpu_rep_add(b, value, NULL, from.buf);
-		return 0;
+	switch (view->kind) {
+	case CPU_VIEW_SHAPE:
+		if (reshape(b, value, &rep, err))
+			return -err->code;
+		break;
+	case CPU_VIEW_TABLE:
+		from = rep.buf;
+		rep.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&rep.md));
+		cpu_emit_table(b, view->node, &view->table, from, rep.buf,
+			dnnl_memory_desc_get_size(&rep.md));
+		dnn_md_retype(&rep.md, view->type);
+		rep.codes = view->codes;
+		break;
+	case CPU_VIEW_CODES:
+		rep.codes = view->codes;
 	}
-	dnn_md_plain(&from.md, from.md.data_type, cpu_shape(b, of));
-	struct cpu_rep form = from;
-	if (cpu_rep_get(b, of, &form, &from, err))
-		return -err->code;
-	dnn_md_plain(&from.md, from.md.data_type, cpu_shape(b, value));
-	cpu_rep_put(b, value, &from);
+	cpu_rep_put(b, value, &rep);
 	return 0;
 }
 
@@ -131,7 +171,7 @@ static int materialize(struct cpu_build *b, int value, struct nx_err *err)
 	}
 	if (v->coded)
 		return make_coded(b, value, err);
-	if (v->view_of == NX_NO_VALUE)
+	if (v->view.of == NX_NO_VALUE)
 		return nx_err_set(
 			err, NX_EDATA, "value '%s' is made by no node", b->g->values[value].name);
 	return make_view(b, value, err);

@@ -5,10 +5,6 @@
 
 #include "plugins/cpu/build.h"
 
-struct cpu_table {
-	uint8_t to[256];
-};
-
 /* The code of a real number of that type (u8 or s8), as its byte: rounded half to even and
  * saturated; a NaN becomes the lowest. */
 uint8_t cpu_code_of(dnnl_data_type_t type, float x, const struct cpu_codes *codes);

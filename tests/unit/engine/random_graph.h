@@ -183,6 +183,12 @@ static inline void make_function(struct maker *m)
 {
 	static const char *const ops[] = { "Sigmoid", "LeakyRelu", "Relu", "Tanh" };
 
+	if (nx_rng_below(&m->choice, 2)) {
+		int x = m->at;
+		maker_take(m, NODE(m->g, "Sigmoid", x));
+		maker_take(m, NODE(m->g, "Mul", x, m->at));
+		return;
+	}
 	maker_take(m, NODE(m->g, ops[nx_rng_below(&m->choice, 4)], m->at));
 }
 

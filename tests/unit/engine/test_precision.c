@@ -237,8 +237,17 @@ START_TEST(other_operators_on_codes)
 		check_quantised(ops[i], g, y, 1.0f / 99, "/table");
 	}
 
+	/* x sigmoid(x), with codes between: one table, and again on what it makes. */
 	struct nx_graph *g = graph(SHAPE(1, 8, 6, 6));
 	int y = through_codes(g, g->in[0], NX_U8, 1.0f / 127, 128);
+	for (int i = 0; i < 2; i++) {
+		int gate = through_codes(g, NODE(g, "Sigmoid", y), NX_U8, 1.0f / 255, 0);
+		y = through_codes(g, NODE(g, "Mul", gate, y), NX_U8, 1.0f / 150, 50);
+	}
+	check_quantised("swish of codes", g, y, 1.0f / 150, " Mul/table");
+
+	g = graph(SHAPE(1, 8, 6, 6));
+	y = through_codes(g, g->in[0], NX_U8, 1.0f / 127, 128);
 	y = through_codes(g, coded_conv(g, y, true, 16, 8, 1), NX_U8, 0.02f, 128);
 	y = through_codes(g, NODE(g, "GlobalAveragePool", y), NX_U8, 0.004f, 99);
 	check_quantised("mean", g, y, 0.004f, "/mean");
