@@ -56,7 +56,8 @@ static const struct nx_node *only_reader(const struct cpu_build *b, int value)
 static int find(const struct cpu_build *b, const struct nx_node *n, int *out)
 {
 	const struct nx_shape *five = cpu_shape(b, n->in[0]);
-	int from = b->val[n->in[0]].n ? NX_NO_VALUE : b->val[n->in[0]].view_of;
+	const struct cpu_view *view = cpu_view_get(b, n->in[0]);
+	int from = view && view->kind == CPU_VIEW_SHAPE ? view->of : NX_NO_VALUE;
 	const struct nx_node *next = only_reader(b, n->out[0]);
 	size_t count;
 	const int64_t *perm = nx_node_ints(n, "perm", &count);
