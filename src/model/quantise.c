@@ -72,7 +72,8 @@ static bool is_carrier(const struct nx_graph *g, const struct nx_node *n)
 	static const char *const ops[] = { "Flatten", "Identity", "MaxPool", "Pad", "Reshape",
 		"Resize", "Slice", "Squeeze", "Transpose", "Unsqueeze" };
 
-	if (!is_one_of(n, ops, NX_ARRAY_LEN(ops)) || n->n_out < 1 || n->out[0] == NX_NO_VALUE)
+	if (!is_one_of(n, ops, NX_ARRAY_LEN(ops)) || n->n_in < 1 || n->in[0] == NX_NO_VALUE ||
+		n->n_out < 1 || n->out[0] == NX_NO_VALUE)
 		return false;
 	if (strcmp(n->op, "MaxPool") == 0)
 		return n->n_out == 1 || n->out[1] == NX_NO_VALUE;

@@ -21,8 +21,9 @@ static void say(const struct nx_calibration *c, const char *output)
 			: nx_asprintf("first class the same for %.1f %%, among five for %.1f %%, ",
 				  100 * c->top1, 100 * c->top5);
 
-	nx_info("'%s': %zu samples, computed in %s: %sanswers differ by %.1f %% (worst %.1f %%)",
-		output, c->samples, c->precision, top, 100 * c->error_mean, 100 * c->error_max);
+	nx_info("'%s': %zu sample%s, computed in %s: %sanswers differ by %.1f %% (worst %.1f %%)",
+		output, c->samples, c->samples == 1 ? "" : "s", c->precision, top,
+		100 * c->error_mean, 100 * c->error_max);
 	free(top);
 }
 
