@@ -92,9 +92,10 @@ struct rule {
 
 /* clang-format off */
 static const struct rule rules[] = {
-	PLAIN("Abs"), EITHER("Add"), EITHER("And"),
+	PLAIN("Abs"), PLAIN("Acos"), PLAIN("Acosh"), EITHER("Add"), EITHER("And"),
 	{ "ArgMax", NULL, 0, NULL, " keepdims ", { { "axis", 'a', 0 }, { "select_last_index", 'i', 0 } } },
 	{ "ArgMin", NULL, 0, NULL, " keepdims ", { { "axis", 'a', 0 }, { "select_last_index", 'i', 0 } } },
+	PLAIN("Asin"), PLAIN("Asinh"), PLAIN("Atan"), PLAIN("Atanh"),
 	{ "AveragePool", NULL, 0, nx_form_pool, WINDOW, { { 0 } } },
 	{ "BatchNormalization", NULL, 0, NULL,
 		" momentum spatial is_test training_mode consumed_inputs ", { { "epsilon", 'f', 1e-5 } } },
@@ -105,7 +106,7 @@ static const struct rule rules[] = {
 	{ "Concat", NULL, 0, NULL, "", { { "axis", 'a', 1 } } },
 	{ "Conv", NULL, 0, nx_form_conv, WINDOW, { { 0 } } },
 	{ "ConvTranspose", NULL, 0, nx_form_conv_transpose, WINDOW, { { 0 } } },
-	PLAIN("Cos"),
+	PLAIN("Cos"), PLAIN("Cosh"),
 	{ "DequantizeLinear", NULL, 0, nx_form_quantized, " axis ", { { 0 } } },
 	PLAIN("Div"),
 	{ "Elu", NULL, 0, NULL, " consumed_inputs ", { { "alpha", 'f', 1 } } },
@@ -127,14 +128,17 @@ static const struct rule rules[] = {
 	PLAIN("MatMul"), EITHER("Max"),
 	{ "MaxPool", NULL, 0, nx_form_pool, WINDOW, { { 0 } } },
 	{ "Mean", NULL, BROADCASTS | COMMUTES_2, NULL, " consumed_inputs ", { { 0 } } },
-	EITHER("Min"), PLAIN("Mish"), EITHER("Mul"), PLAIN("Neg"), PLAIN("Not"), EITHER("Or"),
+	EITHER("Min"), PLAIN("Mish"),
+	{ "Mod", NULL, BROADCASTS, NULL, "", { { "fmod", 'i', 0 } } },
+	EITHER("Mul"), PLAIN("Neg"), PLAIN("Not"), EITHER("Or"),
 	PLAIN("PRelu"),
 	{ "Pad", NULL, 0, nx_form_pad, " pads paddings value mode ", { { 0 } } },
 	PLAIN("Pow"),
 	{ "QLinearConv", NULL, 0, nx_form_conv, WINDOW, { { 0 } } },
 	{ "QuantizeLinear", NULL, 0, nx_form_quantized, " axis ", { { 0 } } },
 	PLAIN("Reciprocal"),
-	REDUCE("ReduceL1"), REDUCE("ReduceL2"), REDUCE("ReduceMax"), REDUCE("ReduceMean"),
+	REDUCE("ReduceL1"), REDUCE("ReduceL2"), REDUCE("ReduceLogSum"), REDUCE("ReduceLogSumExp"),
+	REDUCE("ReduceMax"), REDUCE("ReduceMean"),
 	REDUCE("ReduceMin"), REDUCE("ReduceProd"), REDUCE("ReduceSum"), REDUCE("ReduceSumSquare"),
 	PLAIN("Relu"),
 	{ "Resize", NULL, 0, nx_form_resize, " mode coordinate_transformation_mode nearest_mode "
@@ -142,11 +146,11 @@ static const struct rule rules[] = {
 	PLAIN("Round"),
 	{ "Selu", NULL, 0, NULL, " consumed_inputs ", { { "alpha", 'f', 1.67326319217681884765625 },
 		{ "gamma", 'f', 1.05070102214813232421875 } } },
-	PLAIN("Sigmoid"), PLAIN("Sign"), PLAIN("Sin"),
+	PLAIN("Sigmoid"), PLAIN("Sign"), PLAIN("Sin"), PLAIN("Sinh"),
 	{ "Softmax", NULL, 0, nx_form_softmax, " axis ", { { 0 } } },
 	PLAIN("Softplus"), PLAIN("Softsign"), PLAIN("Sqrt"), PLAIN("Sub"),
 	{ "Sum", "Add", BROADCASTS | COMMUTES_2, NULL, " consumed_inputs ", { { 0 } } },
-	PLAIN("Tanh"),
+	PLAIN("Tan"), PLAIN("Tanh"),
 	{ "ThresholdedRelu", NULL, 0, NULL, "", { { "alpha", 'f', 1 } } },
 	{ "TopK", NULL, 0, nx_form_topk, " k ", { { "axis", 'a', -1 }, { "largest", 'i', 1 }, { "sorted", 'i', 1 } } },
 	{ "Upsample", "Resize", 0, nx_form_resize, " mode scales ", { { 0 } } },
@@ -154,9 +158,13 @@ static const struct rule rules[] = {
 };
 /* clang-format on */
 
-static int by_name(const void *key, const void *row)
+static const struct rule *find_rule(const struct nx_node *n)
 {
-	return strcmp(key, ((const struct rule *)row)->op);
+	for (size_t i = 0; i < NX_ARRAY_LEN(rules) && !*n->domain; i++) {
+		if (strcmp(rules[i].op, n->op) == 0)
+			return &rules[i];
+	}
+	return NULL;
 }
 
 static void put_param(const struct nx_form_node *s, const struct param *p, struct nx_form *f)
@@ -188,9 +196,7 @@ static bool is_told(const struct rule *r, const char *attr)
 static int tell_by_rule(const struct nx_form_node *s, struct nx_form *f)
 {
 	const struct nx_node *n = s->c.node;
-	const struct rule *r =
-		*n->domain ? NULL
-			   : bsearch(n->op, rules, NX_ARRAY_LEN(rules), sizeof *rules, by_name);
+	const struct rule *r = find_rule(n);
 
 	if (!r || n->n_in == 0 || !s->in[0])
 		return -1;

@@ -80,7 +80,8 @@ void nx_shared_find(const struct nx_cuts *cuts, size_t n_models, struct nx_share
 			s->cut = *all[i].cut;
 	}
 	free(all);
-	qsort(out->item, out->n, sizeof *out->item, largest_first);
+	if (out->n)
+		qsort(out->item, out->n, sizeof *out->item, largest_first);
 }
 
 int nx_shared_measure(struct nx_engine *engine, const struct nx_model *const *models,

@@ -61,7 +61,7 @@ static struct nx_model network(const char *name, int part, uint64_t seed)
 static void shared_cut(const struct nx_model *m, size_t n, char digest[NX_DIGEST_SIZE])
 {
 	struct nx_err err = NX_ERR_INIT;
-	struct nx_cuts cuts[MEMBERS];
+	struct nx_cuts cuts[MEMBERS] = { 0 };
 
 	for (size_t i = 0; i < n; i++)
 		ck_assert_int_eq(nx_prefix_cuts(m[i].graph, &cuts[i], &err), 0);

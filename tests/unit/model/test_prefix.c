@@ -330,6 +330,128 @@ START_TEST(moves_are_told_by_where_elements_go)
 }
 END_TEST
 
+/* An attribute with a default, and another value. */
+struct spelling {
+	const char *op;
+	int inputs; /* lists of weights; 1: a kernel of 3x3; -1: what comes in, twice */
+	const char *attr;
+	enum nx_attr_kind kind;
+	double dflt, other;
+	int n; /* of a list; 0: a single number */
+};
+
+/* The last cut of a network of one such node; 'how': 0 left out, 1 the default, 2 the other. */
+static struct nx_cuts spelled(const struct spelling *s, int how)
+{
+	struct nx_graph *g = graph(SHAPE(NX_DIM_OPEN, 4, 6, 6));
+	double v = how == 2 ? s->other : s->dflt;
+	int x = g->in[0];
+
+	nx_rng_init(&rng, 7);
+	if (s->inputs == 1)
+		x = NODE(g, s->op, x, weights(g, SHAPE(4, 4, 3, 3)));
+	else if (s->inputs == 4)
+		x = NODE(g, s->op, x, weights(g, SHAPE(4)), weights(g, SHAPE(4)),
+			weights(g, SHAPE(4)), constant(g, 0.5, 1, SHAPE(4)));
+	else if (s->inputs == -1)
+		x = NODE(g, s->op, x, x);
+	else
+		x = NODE(g, s->op, x);
+	if (strstr(s->op, "Pool"))
+		attr_ints(g, "kernel_shape", 2, (const int64_t[]){ 3, 3 });
+	if (strcmp(s->op, "LRN") == 0 && strcmp(s->attr, "size") != 0)
+		attr_int(g, "size", 3);
+	const int64_t list[4] = { (int64_t)v, (int64_t)v, (int64_t)v, (int64_t)v };
+	if (how && s->n)
+		attr_ints(g, s->attr, s->n, list);
+	else if (how && s->kind == NX_ATTR_INT)
+		attr_int(g, s->attr, (int64_t)v);
+	else if (how)
+		attr_float(g, s->attr, (float)v);
+	output(g, NODE(g, "GlobalMaxPool", NODE(g, "GlobalAveragePool", x)));
+	return cuts_of(g);
+}
+
+START_TEST(defaults_are_nothing_and_all_else_counts)
+{
+	static const struct spelling all[] = {
+		{ "Conv", 1, "strides", NX_ATTR_INTS, 1, 2, 2 },
+		{ "Conv", 1, "dilations", NX_ATTR_INTS, 1, 2, 2 },
+		{ "Conv", 1, "pads", NX_ATTR_INTS, 0, 1, 4 },
+		{ "ConvTranspose", 1, "strides", NX_ATTR_INTS, 1, 2, 2 },
+		{ "ConvTranspose", 1, "pads", NX_ATTR_INTS, 0, 1, 4 },
+		{ "ConvTranspose", 1, "dilations", NX_ATTR_INTS, 1, 2, 2 },
+		{ "MaxPool", 0, "strides", NX_ATTR_INTS, 1, 2, 2 },
+		{ "MaxPool", 0, "dilations", NX_ATTR_INTS, 1, 2, 2 },
+		{ "AveragePool", 0, "pads", NX_ATTR_INTS, 0, 1, 4 },
+		{ "BatchNormalization", 4, "epsilon", NX_ATTR_FLOAT, 1e-5, 1e-3, 0 },
+		{ "LRN", 0, "alpha", NX_ATTR_FLOAT, 1e-4, 1e-3, 0 },
+		{ "LRN", 0, "beta", NX_ATTR_FLOAT, 0.75, 0.5, 0 },
+		{ "LRN", 0, "bias", NX_ATTR_FLOAT, 1, 2, 0 },
+		{ "LeakyRelu", 0, "alpha", NX_ATTR_FLOAT, 0.01, 0.1, 0 },
+		{ "Elu", 0, "alpha", NX_ATTR_FLOAT, 1, 2, 0 },
+		{ "HardSigmoid", 0, "alpha", NX_ATTR_FLOAT, 0.2, 0.25, 0 },
+		{ "HardSigmoid", 0, "beta", NX_ATTR_FLOAT, 0.5, 0.25, 0 },
+		{ "Softmax", 0, "axis", NX_ATTR_INT, -1, 1, 0 },
+		{ "Softmax", 0, "axis", NX_ATTR_INT, 3, 2, 0 },
+		{ "Concat", -1, "axis", NX_ATTR_INT, 1, 2, 0 },
+		{ "Concat", -1, "axis", NX_ATTR_INT, -3, -1, 0 },
+	};
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(all); i++) {
+		struct nx_cuts cuts[3];
+		for (int how = 0; how < 3; how++)
+			cuts[how] = spelled(&all[i], how);
+		size_t last = cuts[0].n - 1;
+		ck_assert_msg(strcmp(cuts[0].cut[last].digest, cuts[1].cut[last].digest) == 0,
+			"%s: %s at its default", all[i].op, all[i].attr);
+		ck_assert_msg(
+			strcmp(cuts[0].cut[last].digest, cuts[2].cut[cuts[2].n - 1].digest) != 0,
+			"%s: %s changed", all[i].op, all[i].attr);
+		for (int how = 0; how < 3; how++)
+			nx_cuts_release(&cuts[how]);
+	}
+}
+END_TEST
+
+/* The same amount of padding, at the other side: only the digest tells. */
+START_TEST(pads_have_a_side)
+{
+	struct nx_cuts cuts[2];
+
+	for (int side = 0; side < 2; side++) {
+		struct nx_graph *g = graph(SHAPE(NX_DIM_OPEN, 4, 6, 6));
+		int x = NODE(g, "Conv", g->in[0], weights(g, SHAPE(4, 4, 3, 3)));
+		attr_ints(g, "pads", 4, (const int64_t[]){ side, side, !side, !side });
+		output(g, NODE(g, "GlobalAveragePool", x));
+		cuts[side] = cuts_of(g);
+	}
+	ck_assert_uint_eq(differ_from(&cuts[0], &cuts[1]), 0);
+	nx_cuts_release(&cuts[0]);
+	nx_cuts_release(&cuts[1]);
+}
+END_TEST
+
+START_TEST(steps_that_are_never_taken_say_nothing)
+{
+	struct nx_cuts cuts[2];
+
+	for (int how = 0; how < 2; how++) {
+		struct nx_graph *g = graph(SHAPE(NX_DIM_OPEN, 4, 6, 6));
+		int x = NODE(g, "Conv", g->in[0], weights(g, SHAPE(4, 4, 1, 1)));
+		attr_ints(g, "dilations", 2, (const int64_t[]){ 1 + how, 1 + how });
+		x = NODE(g, "Conv", x, weights(g, SHAPE(4, 4, 6, 6)));
+		attr_ints(g, "strides", 2, (const int64_t[]){ 1 + how, 1 + how });
+		output(g, NODE(g, "GlobalAveragePool", x));
+		cuts[how] = cuts_of(g);
+		ck_assert_uint_ge(cuts[how].n, 2);
+	}
+	ck_assert_uint_eq(differ_from(&cuts[0], &cuts[1]), cuts[0].n);
+	nx_cuts_release(&cuts[0]);
+	nx_cuts_release(&cuts[1]);
+}
+END_TEST
+
 START_TEST(what_has_no_rule_is_taken_as_written)
 {
 	struct nx_cuts cuts[3];
@@ -448,5 +570,7 @@ END_TEST
 
 UNIT_MAIN("model/prefix", cuts_are_where_nothing_is_torn, the_same_network_has_the_same_digests,
 	a_change_shows_from_there_on, moves_are_told_by_where_elements_go,
-	what_has_no_rule_is_taken_as_written, shortcuts_and_gates_are_no_cuts,
-	rows_on_another_axis_are_no_cut, halves_make_the_whole, only_cut_points_cut)
+	defaults_are_nothing_and_all_else_counts, pads_have_a_side,
+	steps_that_are_never_taken_say_nothing, what_has_no_rule_is_taken_as_written,
+	shortcuts_and_gates_are_no_cuts, rows_on_another_axis_are_no_cut, halves_make_the_whole,
+	only_cut_points_cut)
