@@ -6,6 +6,7 @@
 #   make check         all tests; ends with "N passed, N failed, N skipped"
 #   make lint          formatting, layering, sizes, man pages, shell scripts
 #   make bench-engine  the engine against ONNX Runtime, images a second
+#   make bench-plan    devices planned against bounds and the paper's algorithm, and how long it takes
 #   make bench-load    how long a model takes to its first answer, and its memory
 #   make check-san     the tests under AddressSanitizer + UBSan, and the threaded part under TSan
 #   make install DESTDIR= PREFIX=/usr/local
@@ -240,6 +241,10 @@ ARGS ?=
 bench-engine: $(B)/bench/engine-host $(B)/bench/engine-peak plugins
 	@sh tests/bench/engine/run.sh $(B) $(ARGS) || [ $$? -eq 77 ]
 # From file to first answer, and what stays in memory: ARGS='ROUNDS NETWORK…'.
+.PHONY: bench-plan
+bench-plan: programs
+	@python3 tests/bench/plan.py $(ARGS)
+
 .PHONY: bench-load
 bench-load: $(B)/bench/load plugins
 	@sh tests/bench/load/run.sh $(B) $(ARGS) || [ $$? -eq 77 ]

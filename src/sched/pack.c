@@ -276,10 +276,6 @@ static void divide(const struct nx_pack_job *job, size_t least, struct nx_packin
 {
 	struct nx_packing q = NX_PACKING_INIT;
 
-	if (job->n <= NX_SETS_ITEMS) {
-		nx_pack_sets(job->item, job->n, job->memory_bytes, p);
-		return;
-	}
 	nx_pack_filled(job, &q);
 	if (q.n > p->n) {
 		nx_packing_release(&q);
@@ -303,12 +299,15 @@ bool nx_pack(const struct nx_pack_job *job, struct nx_packing *p)
 		return false;
 	nx_pack_filled(&whole, &other);
 	keep_better(p, &other);
-	if (p->n > least)
+	if (p->n <= least)
+		return false;
+	if (nx_pack_sets(job, p))
+		return true;
+	if (job->work->looks_an_item > 0 || job->work->left)
 		nx_pack_search(job->item, job->n, job->memory_bytes, p);
 	if (p->n > least)
 		nx_pack_refine(p, &whole, WHOLE_PART, least);
-	if (p->n <= least || !job->divide)
-		return false;
-	divide(job, least, p);
-	return job->n <= NX_SETS_ITEMS;
+	if (p->n > least && job->divide)
+		divide(job, least, p);
+	return false;
 }

@@ -6,7 +6,7 @@
 #include "sched/fill.h"
 #include "sched/work.h"
 
-#define NX_SETS_ITEMS 9 /* the most that nx_pack_sets takes */
+#define NX_SETS_ITEMS 16 /* the most that nx_pack_sets takes */
 
 struct nx_pack_job {
 	const struct nx_item *item; /* each fits a device alone */
@@ -36,8 +36,8 @@ void nx_pack_refine(struct nx_packing *p, const struct nx_pack_job *job, double 
  * for few. */
 void nx_pack_search(
 	const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
-/* The best of all packings of at most NX_SETS_ITEMS items that may be divided, if it has fewer
- * bins than p. */
-void nx_pack_sets(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p);
+/* The best of all packings of few items (at most 10 that may be divided, 16 that may not) in the
+ * place of p, if it has fewer bins.  False, and p is as it was, if there are too many. */
+bool nx_pack_sets(const struct nx_pack_job *job, struct nx_packing *p);
 
 #endif

@@ -98,6 +98,9 @@ struct nx_option nx_problem_option(
 /* The option of a demand for a type, or NULL. */
 const struct nx_option *nx_demand_option(const struct nx_demand *d, size_t type);
 
+/* Gives a demand another SLO, and the options for that. */
+void nx_demand_set_slo(struct nx_problem *p, struct nx_demand *d, double slo_ms);
+
 /* A share of 'rate' of demand i under one of its options. */
 struct nx_item nx_demand_item(
 	const struct nx_problem *p, size_t i, const struct nx_option *o, double rate);

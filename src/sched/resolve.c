@@ -183,6 +183,15 @@ static void make_options(struct nx_problem *p, struct nx_demand *d)
 	free(rank);
 }
 
+void nx_demand_set_slo(struct nx_problem *p, struct nx_demand *d, double slo_ms)
+{
+	free(d->option);
+	free(d->reason);
+	d->reason = NULL;
+	d->slo_ms = slo_ms;
+	make_options(p, d);
+}
+
 /* ---- queries ------------------------------------------------------------------------------- */
 
 /* The options of a stage under construction. */

@@ -4,10 +4,15 @@
 #include "sched/emit.h"
 #include "sched/place.h"
 #include "sched/problem.h"
+#include "sched/resplit.h"
 
 #include "core/alloc.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#define FEW_DEVICES \
+	50 /* of a type: more, and a device of each type that is partly used is nothing */
 
 /* A problem and the fresh placement of it. */
 struct solution {
@@ -20,6 +25,66 @@ static void solution_release(struct solution *s)
 {
 	nx_placement_release(&s->placement);
 	nx_problem_release(&s->problem);
+}
+
+/* Places all of s->problem. */
+static void place(struct solution *s)
+{
+	nx_place(&s->problem, &s->placement);
+	nx_place_number(&s->problem, &s->placement);
+	s->cost = 0;
+	for (size_t i = 0; i < s->placement.n; i++)
+		s->cost += s->problem.type[s->placement.slot[i].type].cost;
+	for (size_t i = 0; i < s->problem.n_demands; i++)
+		if (s->placement.left[i] > 0)
+			s->cost = INFINITY;
+}
+
+/* Moves an option of a demand from one place of its list to another. */
+static void move_option(struct nx_demand *d, size_t from, size_t to)
+{
+	struct nx_option moved = d->option[from];
+
+	for (; from > to; from--)
+		d->option[from] = d->option[from - 1];
+	for (; from < to; from++)
+		d->option[from] = d->option[from + 1];
+	d->option[to] = moved;
+}
+
+/* What is left of sessions takes a device of every type that is cheapest for some: of a few devices
+ * that is many.  So tries what all sessions would cost that prefer one type. */
+static void try_types(struct solution *s)
+{
+	struct nx_problem *p = &s->problem;
+	size_t *was = nx_alloc(p->n_demands + 1, sizeof *was);
+
+	for (size_t t = 0; t < p->n_types && s->placement.n <= FEW_DEVICES * p->n_types; t++) {
+		struct nx_placement before = s->placement;
+		double cost = s->cost;
+
+		for (size_t i = 0; i < p->n_demands; i++) {
+			struct nx_demand *d = &p->demand[i];
+
+			was[i] = 0;
+			while (was[i] < d->n_options && d->option[was[i]].type != t)
+				was[i]++;
+			if (was[i] < d->n_options)
+				move_option(d, was[i], 0);
+		}
+		place(s);
+		if (s->cost < cost) {
+			nx_placement_release(&before);
+			continue;
+		}
+		nx_placement_release(&s->placement);
+		s->placement = before;
+		s->cost = cost;
+		for (size_t i = 0; i < p->n_demands; i++)
+			if (was[i] < p->demand[i].n_options)
+				move_option(&p->demand[i], 0, was[i]);
+	}
+	free(was);
 }
 
 static int solve(const struct nx_sched_request *request, enum nx_split_aim aim, struct solution *s,
@@ -40,14 +105,37 @@ static int solve(const struct nx_sched_request *request, enum nx_split_aim aim, 
 	for (size_t t = 0; t < s->problem.n_types; t++)
 		if (s->problem.type[t].count >= 0)
 			s->problem.one_type = false;
-	nx_place(&s->problem, &s->placement);
-	nx_place_number(&s->problem, &s->placement);
-	for (size_t i = 0; i < s->placement.n; i++)
-		s->cost += s->problem.type[s->placement.slot[i].type].cost;
-	for (size_t i = 0; i < s->problem.n_demands; i++)
-		if (s->placement.left[i] > 0)
-			s->cost = INFINITY;
+	if (s->problem.n_types > 1)
+		s->problem.work.share /= 2;
+	place(s);
+	if (s->problem.n_types > 1 && !request->paper)
+		try_types(s);
 	return 0;
+}
+
+/* Splits the queries again for the devices that are used; what is there stays if it is cheaper. */
+static void resplit(struct solution *s)
+{
+	struct nx_placement before = s->placement;
+	double cost = s->cost, *slo = nx_alloc(s->problem.n_demands + 1, sizeof *slo);
+
+	for (size_t i = 0; i < s->problem.n_demands; i++)
+		slo[i] = s->problem.demand[i].slo_ms;
+	if (cost < INFINITY && nx_resplit(&s->problem)) {
+		place(s);
+		if (s->cost <= cost) {
+			nx_placement_release(&before);
+			free(slo);
+			return;
+		}
+		nx_placement_release(&s->placement);
+		for (size_t i = 0; i < s->problem.n_demands; i++)
+			if (s->problem.demand[i].slo_ms != slo[i])
+				nx_demand_set_slo(&s->problem, &s->problem.demand[i], slo[i]);
+	}
+	s->placement = before;
+	s->cost = cost;
+	free(slo);
 }
 
 /* The better of both ways to split queries; the paper's if they need the same. */
@@ -75,6 +163,7 @@ static int solve_best(
 		other = worse;
 	}
 	solution_release(&other);
+	resplit(best);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 
 #define SEARCH_TESTS 200000 /* feasibility tests; about a tenth of a microsecond an item each */
 #define SEARCH_ITEMS 64
+#define SETS_QUICK   3e5
+#define SETS_STEPS   6.1e7 /* of nx_pack_sets: 10 items that can be divided, 16 that cannot */
 
 static void drop_bin(struct nx_packing *p, size_t i)
 {
@@ -126,10 +128,11 @@ void nx_pack_search(const struct nx_item *item, size_t n, double memory_bytes, s
 /* ---- all sets ------------------------------------------------------------------------------- */
 
 /*
- * A set says of each item whether none, half or all of it is in: a number to base three.  The sets
- * that fit one device are found by adding to smaller ones that do, as fitting is hereditary; then
- * devices[s], the fewest for set s, is the least over the sets t within s that hold the first item
- * of s as far as s does or by half, of 1 + devices[s - t].  6^n steps at most.
+ * A set says of each item whether none, half or all of it is in: a number of mixed base, three for
+ * items that can be divided and two for others.  The sets that fit one device are found by adding
+ * to smaller ones that do, as fitting is hereditary; then devices[s], the fewest for set s, is the
+ * least of 1 + devices[s - t] over the sets t within s that hold something of the first item of s.
+ * At most 6 steps an item that can be divided and 3 one that cannot, multiplied.
  */
 struct sets {
 	const struct nx_item *item;
@@ -141,9 +144,22 @@ struct sets {
 	double memory_bytes;
 };
 
+static bool can_divide(const struct sets *s, size_t i)
+{
+	return s->power[i + 1] == 3 * s->power[i];
+}
+
+/* How much of item i is in the set: 0, 1, and 2 if it can be divided. */
 static size_t digit(const struct sets *s, size_t set, size_t i)
 {
-	return set / s->power[i] % 3;
+	return set / s->power[i] % (can_divide(s, i) ? 3 : 2);
+}
+
+static const struct nx_item *part_of(const struct sets *s, size_t set, size_t i)
+{
+	bool half = can_divide(s, i) && digit(s, set, i) == 1;
+
+	return half ? s->item[i].half : &s->item[i];
 }
 
 static bool set_fits(const struct sets *s, size_t set)
@@ -154,12 +170,10 @@ static bool set_fits(const struct sets *s, size_t set)
 	for (size_t i = 0; i < s->n; i++) {
 		size_t part = digit(s, set, i);
 
-		if (part == 1 && !s->item[i].half)
-			return false;
 		if (part && !s->fits[set - s->power[i] * part])
 			return false;
 		if (part)
-			at[n++] = part == 1 ? s->item[i].half : &s->item[i];
+			at[n++] = part_of(s, set, i);
 	}
 	return nx_node_fits(at, n, s->memory_bytes);
 }
@@ -176,8 +190,8 @@ static void take_off(struct sets *s, size_t set, size_t part, size_t i)
 		}
 		return;
 	}
-	bool must = part == 0 && digit(s, set, i) > 0; /* the first item of the set */
-	for (size_t k = must; k <= digit(s, set, i); k++)
+	size_t most = digit(s, set, i);
+	for (size_t k = part == 0 && most > 0; k <= most; k++)
 		take_off(s, set, part + k * s->power[i], i + 1);
 }
 
@@ -187,24 +201,34 @@ static void add_set(const struct sets *s, size_t set, struct nx_packing *p)
 
 	for (size_t i = 0; i < s->n; i++)
 		if (digit(s, set, i))
-			nx_bin_add(bin, digit(s, set, i) == 1 ? s->item[i].half : &s->item[i]);
+			nx_bin_add(bin, part_of(s, set, i));
 }
 
-void nx_pack_sets(const struct nx_item *item, size_t n, double memory_bytes, struct nx_packing *p)
+bool nx_pack_sets(const struct nx_pack_job *job, struct nx_packing *p)
 {
-	struct sets s = { .item = item, .n = n, .memory_bytes = memory_bytes };
+	struct sets s = { .item = job->item, .n = job->n, .memory_bytes = job->memory_bytes };
+	bool quick = !job->work->left && job->work->looks_an_item <= 0;
+	double steps = 1, most = quick ? SETS_QUICK : SETS_STEPS;
 
+	if (s.n > NX_SETS_ITEMS)
+		return false;
 	s.power[0] = 1;
-	for (size_t i = 0; i < n; i++)
-		s.power[i + 1] = 3 * s.power[i];
-	s.size = s.power[n];
+	for (size_t i = 0; i < s.n && steps <= most; i++) {
+		bool three = job->divide && job->item[i].half;
+
+		s.power[i + 1] = (three ? 3 : 2) * s.power[i];
+		steps *= three ? 6 : 3;
+	}
+	if (steps > most)
+		return false;
+	s.size = s.power[s.n];
 	s.fits = nx_alloc(s.size, sizeof *s.fits);
 	s.devices = nx_alloc(s.size, sizeof *s.devices);
 	s.first = nx_alloc(s.size, sizeof *s.first);
 	s.fits[0] = true;
 	for (size_t set = 1; set < s.size; set++) {
 		s.fits[set] = set_fits(&s, set);
-		s.devices[set] = NX_SETS_ITEMS * 2 + 1;
+		s.devices[set] = 2 * NX_SETS_ITEMS + 1;
 		take_off(&s, set, 0, 0);
 	}
 	if (s.devices[s.size - 1] < p->n) {
@@ -215,4 +239,5 @@ void nx_pack_sets(const struct nx_item *item, size_t n, double memory_bytes, str
 	free(s.fits);
 	free(s.devices);
 	free(s.first);
+	return true;
 }

@@ -14,8 +14,9 @@ struct nx_work {
 	 * work, the same on every machine. */
 	double (*left)(void *arg);
 	void *arg;
-	double share;         /* of what is left: for the packing at hand */
-	double looks_an_item; /* the fixed amount: looks at items, for each that is to be packed */
+	double share; /* of what is left: for the packing at hand */
+	/* The fixed amount: looks at items, for each that is to be packed; 0: no search. */
+	double looks_an_item;
 };
 
 /* A fixed amount of work for a problem of n sessions: 'looks_an_item'. */

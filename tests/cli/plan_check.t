@@ -8,5 +8,6 @@ random_plans() { python3 "$NX_SRC/tests/cli/plan/random_plans.py" "$@"; }
 
 true_that '300 plans keep every promise' random_plans 1 300 general
 true_that '200 small plans need as few devices as brute force finds' random_plans 1 200 small
+true_that '100 plans are never dearer than the paper'"'"'s' random_plans 1 100 paper
 true_that '100 re-plans keep what they can' random_plans 1 100 replan
 done_testing
