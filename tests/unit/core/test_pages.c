@@ -19,8 +19,10 @@ START_TEST(pages_are_zero_and_aligned)
 		unsigned char *p = nx_pages_alloc(sizes[i]);
 		ck_assert_ptr_nonnull(p);
 		ck_assert_uint_eq((uintptr_t)p % 64, 0);
-		for (size_t k = 0; k < sizes[i]; k++)
-			ck_assert_uint_eq(p[k], 0);
+		size_t zeros = 0;
+		while (zeros < sizes[i] && p[zeros] == 0)
+			zeros++;
+		ck_assert_uint_eq(zeros, sizes[i]);
 		memset(p, 1, sizes[i]);
 		nx_pages_free(p, sizes[i]);
 	}
@@ -58,8 +60,11 @@ START_TEST(files_of_all_sizes_are_read_whole)
 		ck_assert_msg(nx_fs_read_bytes(path, HUGE * 4, &b, &err) == 0, "%s", err.msg);
 		ck_assert_uint_eq(b.len, sizes[i]);
 		ck_assert_ptr_nonnull(b.data);
-		for (size_t k = 0; k < b.len; k++)
-			ck_assert_int_eq(((const char *)b.data)[k], (char)(k * 7 + k / 4096));
+		const char *read = b.data;
+		size_t right = 0;
+		while (right < b.len && read[right] == (char)(right * 7 + right / 4096))
+			right++;
+		ck_assert_uint_eq(right, b.len);
 		nx_fs_bytes_release(&b);
 		ck_assert_ptr_null(b.data);
 		if (sizes[i])
