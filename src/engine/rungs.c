@@ -164,6 +164,7 @@ static struct nx_compile_opts compile_opts(
 	return (struct nx_compile_opts){
 		.size = sizeof(struct nx_compile_opts),
 		.precision = opts->precision,
+		.part = source->whole != NULL,
 		.model = source->model,
 		.digest = source->digest,
 		.cost_ms = opts->cost_ms,

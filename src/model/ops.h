@@ -42,7 +42,7 @@ enum nx_rows {
 };
 
 #define NX_OP_HEAVY 1u /* time not linear in its tensors: never folded */
-#define NX_OP_KEEP  2u /* of more than one axis, not folded either: devices want codes as they are */
+#define NX_OP_KEEP  2u /* folded only along one axis: devices want codes as they are */
 
 struct nx_op {
 	const char *name;

@@ -53,6 +53,7 @@ struct nx_compile_opts {
 	/* Below the device's 'threads'.  Executables of one worker never run at the same time, so
 	 * that a plugin may let them share memory. */
 	int worker;
+	bool part;         /* the graph is a part of the model: what it lacks the rest may have */
 	const char *model; /* name, for messages and caches */
 	const char *digest;
 	const double *cost_ms; /* sim: cost_ms[b - 1] is the latency at batch b, or NULL */

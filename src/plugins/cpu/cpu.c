@@ -189,7 +189,7 @@ static int check_closed(const struct nx_graph *g, struct nx_err *err)
 static int check_graph(const struct nx_graph *g, const struct nx_compile_opts *opts,
 	enum cpu_precision *precision, struct nx_err *err)
 {
-	return cpu_precision_choose(opts->precision, g, precision, err) ||
+	return cpu_precision_choose(opts->precision, g, opts->part, precision, err) ||
 			       check_operators(g, err) || check_closed(g, err)
 		       ? -err->code
 		       : 0;

@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,10 @@ bool cpu_linear_take_codes(
 	free(coded.own);
 	if (coded.n_scales != 1 && coded.n_scales != l->channels)
 		return false;
+	/* Biases are divided by these. */
+	for (int64_t c = 0; c < coded.n_scales; c++)
+		if (!isnormal(src->codes.scale * coded.scale[c] * l->scale))
+			return false;
 	l->coded = true;
 	l->type = src->md.data_type;
 	l->src = src->codes;

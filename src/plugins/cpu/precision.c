@@ -41,8 +41,8 @@ const char *cpu_precision_name(enum cpu_precision p)
 	return names[p];
 }
 
-int cpu_precision_choose(
-	const char *asked, const struct nx_graph *g, enum cpu_precision *out, struct nx_err *err)
+int cpu_precision_choose(const char *asked, const struct nx_graph *g, bool part,
+	enum cpu_precision *out, struct nx_err *err)
 {
 	size_t i = 0;
 
@@ -59,7 +59,7 @@ int cpu_precision_choose(
 	if (i == CPU_INT8 && !has_int8())
 		return nx_err_set(err, NX_EUNSUPP,
 			"this processor has no int8 arithmetic (AVX-512 VNNI or AVX-VNNI)");
-	if (i == CPU_INT8 && !is_quantised(g))
+	if (i == CPU_INT8 && !part && !is_quantised(g))
 		return nx_err_set(err, NX_EUNSUPP,
 			"the model has no QuantizeLinear and DequantizeLinear: nexus-profile "
 			"--calibrate makes one that has");
