@@ -298,6 +298,43 @@ START_TEST(saturation_is_at_the_ends)
 }
 END_TEST
 
+/* Forms that only the model's own kernels know, between ones that integers do. */
+START_TEST(odd_codes_are_left_to_the_kernels)
+{
+	static const float tiny[] = { 0, 1e-44f, 1e30f };
+	const uint8_t zeros[16] = { 0, 9, 200, 128, 100, 3 };
+	struct nx_engine *e = open_cpu("cpu");
+	struct answer a;
+
+	/* One scale a channel for a tensor that is computed. */
+	struct nx_graph *g = graph(SHAPE(1, 16, 6, 6));
+	int s = constant(g, 0.01, 0.02, SHAPE(16)), z = codes(g, NX_U8, zeros, SHAPE(16));
+	int y = NODE(g, "QuantizeLinear", g->in[0], s, z);
+	y = NODE(g, "DequantizeLinear", y, s, z);
+	y = through_codes(g, coded_conv(g, y, true, 8, 16, 3), NX_U8, 0.05f, 128);
+	check_quantised("a scale a channel", g, y, 0.05f, NULL);
+
+	/* 16 bits. */
+	g = graph(SHAPE(1, 16, 6, 6));
+	s = scalar(g, 1e-4f), z = codes(g, NX_U16, &(uint16_t){ 30000 }, 0, NULL);
+	y = NODE(g, "DequantizeLinear", NODE(g, "QuantizeLinear", g->in[0], s, z), s, z);
+	y = through_codes(g, coded_conv(g, y, false, 8, 16, 1), NX_U8, 0.05f, 128);
+	check_quantised("16 bits", g, y, 0.05f, NULL);
+
+	/* Scales that are no use: the same as the kernels make of them, or nothing bad. */
+	for (size_t i = 0; i < NX_ARRAY_LEN(tiny); i++) {
+		g = graph(SHAPE(1, 16, 6, 6));
+		y = through_codes(g, g->in[0], NX_U8, tiny[i], 128);
+		y = coded_conv(g, y, true, 8, 16, 3);
+		output(g, through_codes(g, NODE(g, "Relu", y), NX_U8, tiny[i], 3));
+		ask(e, "odd scale", g, ROWS, ROWS, NULL, &a);
+		answer_release(&a);
+		nx_graph_free(&g);
+	}
+	nx_engine_close(&e);
+}
+END_TEST
+
 static void check_refused(const char *precision, int code, const char *says)
 {
 	struct nx_engine *e = open_cpu("cpu");
@@ -332,4 +369,4 @@ END_TEST
 UNIT_MAIN("engine/precision", random_graphs_in_bf16, bf16_is_not_converted_between_steps,
 	convolutions_of_codes, convolutions_with_more_behind, products_of_codes,
 	other_operators_on_codes, random_graphs_of_codes, saturation_is_at_the_ends,
-	what_cannot_be_is_refused)
+	odd_codes_are_left_to_the_kernels, what_cannot_be_is_refused)
