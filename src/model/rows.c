@@ -196,7 +196,7 @@ static int axes_axis(const struct place *p)
 		touched = r == axis;
 	else if (softmax)
 		touched = old ? r >= axis : r == axis;
-	else if (strcmp(op, "LayerNormalization") == 0)
+	else if (strcmp(op, "LayerNormalization") == 0 || strcmp(op, "RMSNormalization") == 0)
 		touched = r >= axis;
 	else if (strstr(op, "uantizeLinear"))
 		touched = r == normal_axis(nx_node_int(p->n, "axis", 1), rank) &&

@@ -138,6 +138,7 @@ NX_OP_DECLARE(pad);
 NX_OP_DECLARE(resize); /* and Upsample */
 NX_OP_DECLARE(topk);
 NX_OP_DECLARE(nms);
+NX_OP_DECLARE(grid_sample); /* grid.c */
 
 /* scatter.c */
 NX_OP_DECLARE(gather_elements);
@@ -154,12 +155,13 @@ NX_OP_DECLARE(dynamic_quantize);
 /* conv.c, pool.c, norm.c, matmul.c */
 NX_OP_DECLARE(conv);
 NX_OP_DECLARE(conv_transpose);
-enum { NX_P_MAX, NX_P_AVERAGE };
+enum { NX_P_MAX, NX_P_AVERAGE, NX_P_LP };
 NX_OP_DECLARE(pool);
 NX_OP_DECLARE(global_pool);
 NX_OP_DECLARE(batch_norm);
 NX_OP_DECLARE(instance_norm);
 NX_OP_DECLARE(layer_norm);
+NX_OP_DECLARE(rms_norm);
 NX_OP_DECLARE(group_norm);
 NX_OP_DECLARE(lrn);
 NX_OP_DECLARE(gemm);

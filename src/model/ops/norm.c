@@ -189,6 +189,43 @@ int nx_eval_layer_norm(const struct nx_op_call *c, struct nx_err *err)
 	return 0;
 }
 
+int nx_infer_rms_norm(const struct nx_op_call *c, struct nx_err *err)
+{
+	int64_t outer, inner;
+	int axis, rc = layer_split(c, &axis, &outer, &inner, err);
+
+	if (rc)
+		return rc;
+	if (nx_shape_count(&c->in[1]->shape) != inner || c->in[1]->dtype != c->in[0]->dtype)
+		return nx_err_set(
+			err, NX_EDATA, "the scale must hold %lld numbers", (long long)inner);
+	nx_ops_out(c, 0, c->in[0]->dtype, &c->in[0]->shape);
+	return 0;
+}
+
+int nx_eval_rms_norm(const struct nx_op_call *c, struct nx_err *err)
+{
+	const float *x = c->in[0]->data, *scale = c->in[1]->data;
+	double eps = nx_node_float(c->node, "epsilon", 1e-5f);
+	float *y = c->out[0]->data;
+	int64_t outer, inner;
+	int axis, rc = layer_split(c, &axis, &outer, &inner, err);
+
+	if (rc)
+		return rc;
+	if (c->in[0]->dtype != NX_F32)
+		return nx_err_set(err, NX_EUNSUPP, "only FP32 has a kernel");
+	for (int64_t i = 0; i < outer; i++, x += inner, y += inner) {
+		double square = 0;
+		for (int64_t k = 0; k < inner; k++)
+			square += (double)x[k] * x[k];
+		double scaled = 1 / sqrt(square / (double)inner + eps);
+		for (int64_t k = 0; k < inner; k++)
+			y[k] = (float)(x[k] * scaled * scale[k]);
+	}
+	return 0;
+}
+
 int nx_infer_lrn(const struct nx_op_call *c, struct nx_err *err)
 {
 	if (nx_node_int(c->node, "size", 0) < 1)

@@ -20,6 +20,8 @@ int nx_infer_pool(const struct nx_op_call *c, struct nx_err *err)
 
 	if (rc)
 		return rc;
+	if (c->op->kind == NX_P_LP && nx_node_int(c->node, "p", 2) < 1)
+		return nx_err_set(err, NX_EDATA, "p must be positive");
 	for (int i = 0; i < w.rank; i++)
 		s.dim[2 + i] = w.out[i];
 	nx_ops_out(c, 0, c->in[0]->dtype, &s);
@@ -30,11 +32,12 @@ int nx_infer_pool(const struct nx_op_call *c, struct nx_err *err)
 /* What one window saw. */
 struct seen {
 	double max, sum;
+	double powers; /* sum of |v|^p */
 	int64_t arg[3], count, padded;
 };
 
 static void look(const struct nx_window *w, const struct nx_tensor *x, int64_t base,
-	const int64_t at[3], struct seen *s)
+	const int64_t at[3], double power, struct seen *s)
 {
 	int64_t k[3], p[3];
 
@@ -55,12 +58,30 @@ static void look(const struct nx_window *w, const struct nx_tensor *x, int64_t b
 				double v = nx_tensor_real(
 					x, base + (p[0] * w->in[1] + p[1]) * w->in[2] + p[2]);
 				s->sum += v;
+				s->powers += power > 0 ? pow(fabs(v), power) : 0;
 				if (s->count++ == 0 || v > s->max || isnan(v)) {
 					s->max = v;
 					for (int d = 0; d < 3; d++)
 						s->arg[d] = p[d];
 				}
 			}
+}
+
+static double result(int kind, const struct seen *s, bool with_pad, double power)
+{
+	int64_t divisor = with_pad ? s->padded : s->count;
+
+	if (kind == NX_P_MAX)
+		return s->max;
+	if (kind == NX_P_LP)
+		return pow(s->powers, 1 / power);
+	return s->sum / (double)(divisor ? divisor : 1);
+}
+
+/* p of LpPool; 0 for the others. */
+static double power_of(const struct nx_op_call *c)
+{
+	return c->op->kind == NX_P_LP ? (double)nx_node_int(c->node, "p", 2) : 0;
 }
 
 static void put(struct nx_tensor *y, int64_t i, double v)
@@ -80,6 +101,7 @@ int nx_eval_pool(const struct nx_op_call *c, struct nx_err *err)
 	int64_t planes = x->shape.dim[0] * x->shape.dim[1], at[3], i = 0;
 	bool column = nx_node_int(c->node, "storage_order", 0) != 0;
 	bool with_pad = nx_node_int(c->node, "count_include_pad", 0) != 0;
+	double power = power_of(c);
 	int rc = pool_window(c, &w, err);
 
 	if (rc)
@@ -93,14 +115,10 @@ int nx_eval_pool(const struct nx_op_call *c, struct nx_err *err)
 			for (at[1] = 0; at[1] < w.out[1]; at[1]++)
 				for (at[2] = 0; at[2] < w.out[2]; at[2]++, i++) {
 					struct seen s;
-					look(&w, x, base, at, &s);
-					int64_t divisor = with_pad ? s.padded : s.count;
+					look(&w, x, base, at, power, &s);
 					if (c->out[0])
 						put(c->out[0], i,
-							c->op->kind == NX_P_MAX
-								? s.max
-								: s.sum / (double)(divisor ? divisor
-											   : 1));
+							result(c->op->kind, &s, with_pad, power));
 					if (c->n_out > 1 && c->out[1])
 						((int64_t *)c->out[1]->data)[i] =
 							base +
@@ -132,16 +150,18 @@ int nx_eval_global_pool(const struct nx_op_call *c, struct nx_err *err)
 	struct nx_lanes l = nx_ops_lanes(&c->in[0]->shape, 1);
 	const float *x = c->in[0]->data;
 	float *y = c->out[0]->data;
+	double power = power_of(c);
 
 	if (c->in[0]->dtype != NX_F32)
 		return nx_err_set(err, NX_EUNSUPP, "only FP32 has a kernel");
 	for (int64_t i = 0; i < l.outer * l.n; i++) {
-		double sum = 0, max = -INFINITY;
+		struct seen s = { .max = -INFINITY, .count = l.inner };
 		for (int64_t k = 0; k < l.inner; k++, x++) {
-			sum += *x;
-			max = *x > max ? *x : max;
+			s.sum += *x;
+			s.max = *x > s.max ? *x : s.max;
+			s.powers += power > 0 ? pow(fabs((double)*x), power) : 0;
 		}
-		y[i] = (float)(c->op->kind == NX_P_MAX ? max : sum / (double)l.inner);
+		y[i] = (float)result(c->op->kind, &s, false, power);
 	}
 	return 0;
 }
