@@ -4,6 +4,7 @@
 #include "core/err.h"
 #include "model/build.h"
 #include "model/model.h"
+#include "model/prefix.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,25 @@ static int load_from_file(const uint8_t *data, size_t size, struct nx_graph **g,
 	return nx_onnx_load(&file, g, err);
 }
 
+/* Whatever is said to be a cut point is one. */
+static void cut_everywhere(const struct nx_graph *open, const struct nx_graph *closed)
+{
+	struct nx_err err = NX_ERR_INIT;
+	struct nx_graph *trunk, *suffix;
+	struct nx_cuts cuts;
+
+	if (nx_prefix_cuts(open, &cuts, &err))
+		return;
+	for (size_t i = 0; i < cuts.n; i++) {
+		NX_ASSERT(nx_graph_cut(closed, cuts.cut[i].value, &trunk, &suffix, &err) == 0);
+		nx_graph_turn_output(trunk);
+		nx_graph_turn_input(suffix);
+		nx_graph_free(&trunk);
+		nx_graph_free(&suffix);
+	}
+	nx_cuts_release(&cuts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct nx_onnx_file file = { data ? data : (const uint8_t *)"", size, -1 };
@@ -40,8 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	nx_graph_free(&same);
 	if (nx_model_load_bytes(data, size, "fuzz.onnx", &m, &err))
 		return 0;
-	if (nx_graph_specialize(m->graph, 3, &g, &err) == 0)
+	if (nx_graph_specialize(m->graph, 3, &g, &err) == 0) {
+		cut_everywhere(m->graph, g);
 		nx_graph_free(&g);
+	}
 	nx_model_free(&m);
 	return 0;
 }
