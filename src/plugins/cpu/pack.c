@@ -187,8 +187,9 @@ int cpu_pack_bias(struct cpu_build *b, const struct cpu_linear *l, const dnnl_me
 	if (l->coded) {
 		cpu_key_add(&key, b, l->weights);
 		key.scale = l->scale;
-		key.epsilon[0] = l->src.scale;
-		key.epsilon[1] = l->shift ? (float)l->src.zero : 0;
+		key.codes[0] = l->src.scale;
+		key.codes[1] = l->shift ? (float)l->src.zero : 0;
+		key.codes[2] = (float)l->inner;
 	}
 	cpu_key_add_group(&key, b, l->group);
 	struct cpu_weights *w = cpu_weights_find(b->e, &key, md, md);

@@ -10,6 +10,7 @@ static bool key_equal(const struct cpu_key *a, const struct cpu_key *b)
 {
 	return a->tag == b->tag && a->n == b->n && a->scale == b->scale &&
 	       memcmp(a->epsilon, b->epsilon, sizeof a->epsilon) == 0 &&
+	       memcmp(a->codes, b->codes, sizeof a->codes) == 0 &&
 	       memcmp(a->from, b->from, a->n * sizeof a->from[0]) == 0;
 }
 

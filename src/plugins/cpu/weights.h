@@ -29,6 +29,9 @@ struct cpu_key {
 	uint8_t from[CPU_KEY_MAX][NX_CONST_ID_SIZE];
 	float scale;
 	float epsilon[4]; /* of the batch normalisations folded in */
+	/* Of biases in units of codes: scale and zero of the source's codes, and how the weights
+	 * that are summed for it lie (elements of a channel side by side). */
+	float codes[3];
 };
 
 struct cpu_weights {
