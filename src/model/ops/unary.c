@@ -231,7 +231,8 @@ int nx_eval_is_special(const struct nx_op_call *c, struct nx_err *err)
 	(void)err;
 	for (int64_t i = 0; i < nx_shape_count(&c->in[0]->shape); i++) {
 		double v = nx_tensor_real(c->in[0], i);
-		y[i] = inf ? isinf(v) && (v > 0 ? above : below) : isnan(v);
+		bool special = inf ? isinf(v) && (v > 0 ? above : below) : isnan(v);
+		y[i] = special;
 	}
 	return 0;
 }
