@@ -8,7 +8,7 @@
 /* All that constant folding may make and read while one graph is built, in bytes: hostile files
  * can ask for any number of large constants.  Fuzzing lowers it. */
 #ifndef NX_FOLD_CAP
-#define NX_FOLD_CAP ((uint64_t)1 << 34)
+#define NX_FOLD_CAP ((uint64_t)1 << 32)
 #endif
 
 struct nx_graph *nx_graph_new(const char *name);
