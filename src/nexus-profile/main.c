@@ -29,7 +29,7 @@ static const struct nx_opt options[] = {
 		"how convolutions are computed: as the device does by itself, as measured and kept "
 		"by an earlier run or else now, or as measured now (default auto)",
 		NX_OPT_ENUM, offsetof(struct nx_profile_config, tune), 0, 0, 0 },
-	{ 0, "tune-cap", "TIME", "stop tuning a model after this time (default 20s)",
+	{ 0, "tune-cap", "TIME", "stop tuning a model after this much processor time (default 20s)",
 		NX_OPT_DURATION, offsetof(struct nx_profile_config, tune_cap_ms), 0, 0, 0 },
 	NX_OPT_ROW_SEED(struct nx_profile_config, seed),
 	NX_OPT_ROW_OUTPUT(struct nx_profile_config, output),

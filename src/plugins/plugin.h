@@ -69,7 +69,7 @@ struct nx_tune_job {
 	size_t n; /* of the following two; ascending, the first for one row */
 	const struct nx_graph *const *graph;
 	const int64_t *rows;
-	double time_cap_ms; /* measuring stops when it is over; what was found until then counts */
+	double time_cap_ms; /* processor time to measure for; what was found until then counts */
 	void (*put)(void *arg, const char *text); /* called once, with the result */
 	void *arg;
 };

@@ -337,12 +337,16 @@ static int emit_conv(
 			return -err->code;
 		residual = &sum;
 	}
+	c->linear.act_behind = cpu_swish_behind(&c->linear);
 	if (cpu_extras_init(&extras, b, &c->linear, residual, err))
 		return -err->code;
 	/* What runs in integers is not tuned. */
 	if (!c->linear.coded)
 		name_class(b, c, class);
 	dnnl_primitive_desc_t pd = choose(b, c, class, from, residual, &extras.attr);
+	size_t floats =
+		pd ? dnnl_memory_desc_get_size(dnn_pd_md(pd, dnnl_query_dst_md)) / sizeof(float)
+		   : 0;
 	cpu_extras_release(&extras);
 	if (!pd || (c->linear.coded && !dnn_pd_is_fast(pd))) {
 		if (pd)
@@ -360,6 +364,8 @@ static int emit_conv(
 	struct cpu_step *step = b->e->step[b->e->n_steps - 1];
 	step->class = nx_strdup(class);
 	step->head = c->linear.group->head;
+	if (c->linear.act_behind)
+		cpu_emit_swish(b, c->node, dst, floats);
 	return 0;
 }
 

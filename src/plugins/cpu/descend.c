@@ -53,41 +53,83 @@ static bool try(const struct cpu_descent *d, uint8_t *choice, const uint8_t *tri
 	return true;
 }
 
-void cpu_descend(const struct cpu_descent *d, uint8_t *choice)
-{
-	struct class *class = order(d);
-	uint8_t *trial = nx_alloc(d->n_classes + 1, 1);
-	bool *exact = nx_alloc((d->n_classes + 1) * d->n_choices, sizeof *exact);
-	bool *good = nx_alloc((d->n_classes + 1) * d->n_choices, sizeof *good);
-	size_t n = 0;
+struct search {
+	const struct cpu_descent *d;
+	uint8_t *choice, *trial;
+	struct class *class; /* by share; n of them matter */
+	size_t n;
+	bool *exact, *good; /* [class * n_choices + choice] */
+};
 
-	while (n < d->n_classes && class[n].share >= d->share_min)
-		n++;
-	for (size_t i = 0; i < n * d->n_choices && !d->expired(d->arg); i++) {
-		size_t at = class[i / d->n_choices].index;
-		good[i] = worth(d, at, (uint8_t)(i % d->n_choices), &exact[i]);
-	}
-	/* Neighbours that change together need no change of layout between them.  The last choice,
-	 * which promises most, goes first. */
-	for (size_t j = 2u * d->n_choices; j-- > 2 && !d->expired(d->arg);) {
-		const bool *which = j % 2 ? good : exact;
-		memcpy(trial, choice, d->n_classes);
-		for (size_t i = 0; i < n; i++)
-			if (which[i * d->n_choices + j / 2])
-				trial[class[i].index] = (uint8_t)(j / 2);
-		try(d, choice, trial);
-	}
-	for (size_t i = 0; i < n; i++) {
-		for (uint8_t k = 0; k < d->n_choices && !d->expired(d->arg); k++) {
-			if (!good[i * d->n_choices + k])
-				continue;
-			memcpy(trial, choice, d->n_classes);
-			trial[class[i].index] = k;
-			try(d, choice, trial);
+/* Looks at the choices from 'first' to 'last' of each class alone. */
+static void look(struct search *s, uint8_t first, uint8_t last)
+{
+	const struct cpu_descent *d = s->d;
+
+	for (size_t i = 0; i < s->n; i++) {
+		for (uint8_t k = first; k <= last && !d->expired(d->arg); k++) {
+			size_t at = i * d->n_choices + k;
+			s->good[at] = worth(d, s->class[i].index, k, &s->exact[at]);
 		}
 	}
-	free(class);
-	free(trial);
-	free(exact);
-	free(good);
+}
+
+/* Gives a choice to all classes at once: neighbours that change together need no change of layout
+ * between them. */
+static void try_all(struct search *s, uint8_t choice, const bool *which)
+{
+	const struct cpu_descent *d = s->d;
+
+	if (d->expired(d->arg))
+		return;
+	memcpy(s->trial, s->choice, d->n_classes);
+	for (size_t i = 0; i < s->n; i++)
+		if (which[i * d->n_choices + choice])
+			s->trial[s->class[i].index] = choice;
+	try(d, s->choice, s->trial);
+}
+
+static void try_each(struct search *s)
+{
+	const struct cpu_descent *d = s->d;
+
+	for (size_t i = 0; i < s->n; i++) {
+		for (uint8_t k = 0; k < d->n_choices && !d->expired(d->arg); k++) {
+			if (!s->good[i * d->n_choices + k])
+				continue;
+			memcpy(s->trial, s->choice, d->n_classes);
+			s->trial[s->class[i].index] = k;
+			try(d, s->choice, s->trial);
+		}
+	}
+}
+
+void cpu_descend(const struct cpu_descent *d, uint8_t *choice)
+{
+	size_t cells = (d->n_classes + 1) * d->n_choices;
+	uint8_t top = (uint8_t)(d->n_choices - 1);
+	struct search s = {
+		.d = d,
+		.choice = choice,
+		.trial = nx_alloc(d->n_classes + 1, 1),
+		.class = order(d),
+		.exact = nx_alloc(cells, sizeof(bool)),
+		.good = nx_alloc(cells, sizeof(bool)),
+	};
+
+	while (s.n < d->n_classes && s.class[s.n].share >= d->share_min)
+		s.n++;
+	/* The last choice promises most: it is there even if the time ends early. */
+	look(&s, top, top);
+	try_all(&s, top, s.good);
+	look(&s, 0, (uint8_t)(top - 1));
+	for (uint8_t k = top; k > 0; k--) {
+		try_all(&s, k, s.exact);
+		try_all(&s, k, s.good);
+	}
+	try_each(&s);
+	free(s.class);
+	free(s.trial);
+	free(s.exact);
+	free(s.good);
 }

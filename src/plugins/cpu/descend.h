@@ -13,7 +13,7 @@
 
 struct cpu_descent {
 	size_t n_classes;
-	uint8_t n_choices; /* of each class; choice 0 always works */
+	uint8_t n_choices; /* of each class, at least 2; choice 0 always works */
 	/* Relative error that a choice may have against choice 0. */
 	double error_max;
 	/* A choice must save this share of the time of the whole to be taken. */

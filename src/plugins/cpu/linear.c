@@ -92,7 +92,7 @@ int cpu_extras_init(struct cpu_extras *x, const struct cpu_build *b, const struc
 			residual->codes.zero, residual->md.data_type);
 	else if (st == dnnl_success && residual)
 		st = dnnl_post_ops_append_sum(x->ops, 1);
-	if (st == dnnl_success)
+	if (st == dnnl_success && !l->act_behind)
 		st = append_act(x->ops, act, units, whole / units);
 	if (st == dnnl_success && l->dst.zero && l->zero_behind)
 		st = dnnl_post_ops_append_eltwise(

@@ -23,6 +23,7 @@ struct cpu_linear {
 	struct cpu_codes src, dst; /* what they stand for; a scale of 0: no codes */
 	bool shift;       /* the bias makes up for the source's code of zero (needs no padding) */
 	bool zero_behind; /* the result's code of zero is added by a post-op */
+	bool act_behind;  /* the activation is a step of its own */
 };
 
 /* Computes on codes if the source is some, the weights are and dst wishes or suffers it; false
@@ -39,6 +40,10 @@ struct cpu_extras {
 };
 int cpu_extras_init(struct cpu_extras *x, const struct cpu_build *b, const struct cpu_linear *l,
 	const struct cpu_rep *residual, struct nx_err *err);
+/* Whether the activation is one that is faster behind a convolution than in it, and its step over
+ * the floats of a buffer. */
+bool cpu_swish_behind(const struct cpu_linear *l);
+void cpu_emit_swish(struct cpu_build *b, const struct nx_node *n, int buf, size_t floats);
 void cpu_extras_release(struct cpu_extras *x);
 
 /* The weights in a layout that oneDNN may choose, in the type that is computed in. */

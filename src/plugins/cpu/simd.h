@@ -7,7 +7,9 @@
 #define NX_PLUGINS_CPU_SIMD_H
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(NX_SANITIZE)
-#define CPU_SIMD __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
+#define CPU_SIMD                                                    \
+	__attribute__((target_clones("avx512f", "avx2", "default"), \
+		optimize("O3", "no-trapping-math", "no-math-errno")))
 #else
 #define CPU_SIMD
 #endif

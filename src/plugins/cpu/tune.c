@@ -44,7 +44,7 @@ struct class
 struct tuner {
 	struct nx_plugin_device *dev;
 	enum cpu_precision precision;
-	uint64_t start_ns, cap_ns;
+	double start_ns, cap_ns; /* of this thread: a busy machine must not find less */
 	struct cpu_tuning tuning;
 
 	/* The descent that is going on. */
@@ -69,7 +69,7 @@ static bool expired(void *arg)
 {
 	const struct tuner *t = arg;
 
-	return t->dev->host->now_ns() - t->start_ns > t->cap_ns;
+	return cpu_time_ns() - t->start_ns >= t->cap_ns;
 }
 
 static int start(const struct tuner *t, struct cpu_trial *trial, const struct nx_graph *g,
@@ -380,10 +380,10 @@ static size_t best_piece(struct tuner *t, const struct nx_tune_job *job)
 
 static int tune(struct tuner *t, const struct nx_tune_job *job, struct nx_err *err)
 {
-	uint64_t cap_ns = t->cap_ns;
+	double cap_ns = t->cap_ns;
 
 	/* Pieces of more rows get what is left. */
-	t->cap_ns = job->n > 1 ? cap_ns / 2 : cap_ns;
+	t->cap_ns = job->n > 1 ? cap_ns * 2 / 3 : cap_ns;
 	if (descend(t, job->graph[0], 1, err))
 		return -err->code;
 	copy_choices(&t->tuning);
@@ -400,8 +400,8 @@ int cpu_tune(struct nx_plugin_device *dev, const struct nx_tune_job *job,
 	struct tuner t = {
 		.dev = dev,
 		.precision = precision,
-		.start_ns = dev->host->now_ns(),
-		.cap_ns = (uint64_t)(fmin(fmax(job->time_cap_ms, 0), 1e9) * 1e6),
+		.start_ns = cpu_time_ns(),
+		.cap_ns = job->time_cap_ms * 1e6,
 	};
 	int rc = tune(&t, job, err);
 

@@ -165,6 +165,20 @@ START_TEST(channels_are_shuffled)
 }
 END_TEST
 
+/* From numbers near 0 to where sigmoid is 0 or 1, in each layout. */
+START_TEST(swish_is_computed_behind_convolutions)
+{
+	for (int i = 0; i < 8; i++) {
+		double range = pow(10, i - 3);
+		int64_t side = 1 + below(6);
+		struct nx_graph *g = graph(SHAPE(1, 16, side, side));
+		int x = NODE(g, "Conv", g->in[0],
+			constant(g, -range, range, SHAPE(1 + below(20), 16, 1, 1)));
+		check_kernel("swish", "swish", g, NODE(g, "Mul", x, NODE(g, "Sigmoid", x)));
+	}
+}
+END_TEST
+
 /* Parts that lie in different layouts. */
 START_TEST(mixed_parts_are_joined)
 {
@@ -197,4 +211,5 @@ START_TEST(mixed_parts_are_joined)
 END_TEST
 
 UNIT_MAIN("engine/glue", pictures_are_resized, places_outside_are_left_to_the_reference,
-	parts_are_cut_out, channels_are_shuffled, mixed_parts_are_joined)
+	parts_are_cut_out, channels_are_shuffled, swish_is_computed_behind_convolutions,
+	mixed_parts_are_joined)
