@@ -80,7 +80,7 @@ struct nx_taps {
 /*
  * Of which places along 'axis' each output position of a Resize or Upsample is made; 'taps' has
  * room for the output's length.  in[] as for nx_op_infer().  NX_EUNSUPP where positions may lie
- * outside the input (tf_crop_and_resize).
+ * outside the input (tf_crop_and_resize) or be made of more places (antialias).
  */
 int nx_op_resize_taps(int64_t opset, const struct nx_node *n, const struct nx_tensor *const *in,
 	int axis, struct nx_taps *taps, struct nx_err *err);

@@ -18,6 +18,7 @@ struct resize {
 	enum coordinates coordinates;
 	enum rounding rounding;
 	bool exclude_outside, sizes_given;
+	bool antialias; /* shrinking looks at all that an element covers */
 	float cubic_a, extrapolation;
 	int rank;
 	int64_t in[NX_MAX_DIMS], out[NX_MAX_DIMS];
@@ -54,8 +55,9 @@ static int read_modes(const struct nx_op_call *c, struct resize *r, struct nx_er
 
 	if (mode < 0 || coord < 0 || rounding < 0)
 		return -NX_EUNSUPP;
-	if (nx_node_int(c->node, "antialias", 0))
-		return nx_err_set(err, NX_EUNSUPP, "antialias is not supported");
+	r->antialias = mode != NEAREST && nx_node_int(c->node, "antialias", 0) != 0;
+	if (r->antialias && coord == TF_CROP)
+		return nx_err_set(err, NX_EUNSUPP, "antialias with tf_crop_and_resize");
 	r->mode = mode == 3 ? LINEAR : (enum mode)mode;
 	r->coordinates = (enum coordinates)coord;
 	r->rounding = (enum rounding)rounding;
@@ -314,6 +316,42 @@ static double interpolate(
 	return sum;
 }
 
+/* The filter of linear or cubic interpolation at distance t. */
+static double filter(const struct resize *r, double t)
+{
+	double a = r->cubic_a;
+
+	t = fabs(t);
+	if (r->mode == LINEAR)
+		return t < 1 ? 1 - t : 0;
+	if (t <= 1)
+		return ((a + 2) * t - (a + 3)) * t * t + 1;
+	return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
+}
+
+/* As interpolate(), with the filter stretched where the picture shrinks (opset 18). */
+static double blend(
+	const struct resize *r, const struct nx_tensor *x, const int64_t *at, int64_t base, int d)
+{
+	double sum = 0, weights = 0;
+
+	if (d == r->rank)
+		return nx_tensor_real(x, base);
+	if (r->in[d] == r->out[d])
+		return blend(r, x, at, base * r->in[d] + at[d], d + 1);
+	double middle = place(r, d, at[d]), scale = fmin(r->scale[d], 1);
+	int64_t reach = (int64_t)ceil((r->mode == LINEAR ? 1 : 2) / scale);
+	int64_t first = (int64_t)ceil(middle) - reach;
+	for (int64_t i = first; i <= first + 2 * reach; i++) {
+		double w = filter(r, ((double)i - middle) * scale);
+		if (w == 0 || (r->exclude_outside && (i < 0 || i >= r->in[d])))
+			continue;
+		weights += w;
+		sum += w * blend(r, x, at, base * r->in[d] + within((double)i, r->in[d]), d + 1);
+	}
+	return sum / weights;
+}
+
 /* Axes that keep their size are copied, whatever the mode. */
 static void taps_of(const struct resize *r, int a, int64_t i, struct nx_taps *t, bool *outside)
 {
@@ -359,7 +397,9 @@ int nx_eval_resize(const struct nx_op_call *c, struct nx_err *err)
 			memcpy((char *)y->data + (size_t)i * size,
 				(const char *)x->data + (size_t)from * size, size);
 		else
-			((float *)y->data)[i] = (float)interpolate(x, taps, r.rank, 0, 0);
+			((float *)y->data)[i] =
+				(float)(r.antialias ? blend(&r, x, at, 0, 0)
+						    : interpolate(x, taps, r.rank, 0, 0));
 		for (int d = r.rank - 1; d >= 0 && ++at[d] == r.out[d]; d--)
 			at[d] = 0;
 	}
@@ -382,8 +422,8 @@ int nx_op_resize_taps(int64_t opset, const struct nx_node *n, const struct nx_te
 
 	if (rc)
 		return rc;
-	if (r.coordinates == TF_CROP)
-		return nx_err_set(err, NX_EUNSUPP, "places outside have no neighbours");
+	if (r.coordinates == TF_CROP || r.antialias)
+		return nx_err_set(err, NX_EUNSUPP, "more neighbours than these, or none");
 	for (int64_t i = 0; i < r.out[axis]; i++)
 		taps_of(&r, axis, i, &taps[i], &outside);
 	return 0;

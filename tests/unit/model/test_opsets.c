@@ -154,6 +154,21 @@ START_TEST(upsampling_in_all_its_forms)
 }
 END_TEST
 
+START_TEST(shrinking_looks_at_all_since_18)
+{
+	static const int64_t sizes[1] = { 2 }, axis[1] = { 2 };
+	static const float want[2] = { 1.625f, 3.375f };
+	struct nx_graph *g = start(18);
+	int x = input(g, NX_F32, SHAPE(-1, 1, 4));
+	int out = NODE(g, "", "Resize", x, -1, -1, i64s(g, 1, sizes));
+
+	attr_ints(g, "axes", 1, axis);
+	attr_int(g, "antialias", 1);
+	attr_str(g, "mode", "linear");
+	expect(g, out, SHAPE(1, 1, 4), "[1,1,2]", want);
+}
+END_TEST
+
 START_TEST(parts_of_a_split_may_be_unequal_since_18)
 {
 	struct nx_graph *g = start(18);
@@ -316,8 +331,8 @@ END_TEST
 
 UNIT_MAIN("model/opsets", axes_move_from_attribute_to_input,
 	softmax_normalises_the_last_axis_since_13, pads_name_their_axes_since_18,
-	upsampling_in_all_its_forms, parts_of_a_split_may_be_unequal_since_18,
-	pools_dilate_since_19, groups_scale_by_channel_since_21, gelu_has_two_forms,
-	a_cast_like_takes_the_type_of_another, opset_6_broadcasts_along_an_axis,
-	opset_6_broadcasts_in_batches, reductions_of_nothing,
+	upsampling_in_all_its_forms, shrinking_looks_at_all_since_18,
+	parts_of_a_split_may_be_unequal_since_18, pools_dilate_since_19,
+	groups_scale_by_channel_since_21, gelu_has_two_forms, a_cast_like_takes_the_type_of_another,
+	opset_6_broadcasts_along_an_axis, opset_6_broadcasts_in_batches, reductions_of_nothing,
 	inputs_that_shapes_depend_on_are_bound)
