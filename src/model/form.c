@@ -140,7 +140,7 @@ static const struct rule rules[] = {
 	REDUCE("ReduceL1"), REDUCE("ReduceL2"), REDUCE("ReduceLogSum"), REDUCE("ReduceLogSumExp"),
 	REDUCE("ReduceMax"), REDUCE("ReduceMean"),
 	REDUCE("ReduceMin"), REDUCE("ReduceProd"), REDUCE("ReduceSum"), REDUCE("ReduceSumSquare"),
-	PLAIN("Relu"),
+	{ "Relu", NULL, BROADCASTS, nx_form_relu, " consumed_inputs ", { { 0 } } },
 	{ "Resize", NULL, 0, nx_form_resize, " mode coordinate_transformation_mode nearest_mode "
 		"cubic_coeff_a exclude_outside extrapolation_value scales ", { { 0 } } },
 	PLAIN("Round"),
@@ -301,6 +301,7 @@ static void tell_plainly(const struct nx_form_node *s, struct nx_form *f)
 
 	nx_buf_clear(&f->text);
 	f->spent = 0;
+	f->clips = false;
 	nx_buf_addf(&f->text, "%s:%s;opset=%lld;output=%zu;", n->domain, n->op,
 		(long long)s->c.opset, s->k);
 	for (size_t i = 0; i < n->n_attrs; i++)

@@ -17,6 +17,8 @@ struct nx_form {
 	bool commutes;      /* the order of the inputs says nothing */
 	bool broadcasts;    /* leading dimensions of 1 say nothing */
 	unsigned spent;     /* bit k: input k is a parameter that 'text' tells, below 32 */
+	bool clips; /* the first input is kept between these; 'text' is what else there is */
+	double lo, hi;
 };
 
 /*

@@ -187,17 +187,29 @@ static int bound(const struct nx_form_node *s, size_t k, const char *attr, doubl
 	return 0;
 }
 
+static int put_clip(struct nx_form *f, double lo, double hi)
+{
+	nx_buf_clear(&f->text);
+	f->clips = true;
+	f->lo = lo;
+	f->hi = hi;
+	return 0;
+}
+
 int nx_form_clip(const struct nx_form_node *s, struct nx_form *f)
 {
 	double lo, hi;
 
 	if (s->in[0]->dtype != NX_F32 || bound(s, 1, "min", -(double)INFINITY, &lo) ||
-		bound(s, 2, "max", (double)INFINITY, &hi))
+		bound(s, 2, "max", (double)INFINITY, &hi) || !(lo <= hi))
 		return -1;
-	nx_form_real(f, "min", lo);
-	nx_form_real(f, "max", hi);
 	f->spent |= 6;
-	return 0;
+	return put_clip(f, lo, hi);
+}
+
+int nx_form_relu(const struct nx_form_node *s, struct nx_form *f)
+{
+	return s->in[0]->dtype == NX_F32 ? put_clip(f, 0, (double)INFINITY) : 0;
 }
 
 int nx_form_pad(const struct nx_form_node *s, struct nx_form *f)

@@ -27,6 +27,6 @@ int64_t nx_form_axis(int64_t axis, int rank);
  * too rare for a rule. */
 typedef int nx_form_rule(const struct nx_form_node *s, struct nx_form *f);
 nx_form_rule nx_form_conv, nx_form_pool, nx_form_conv_transpose, nx_form_softmax, nx_form_reduce,
-	nx_form_clip, nx_form_pad, nx_form_resize, nx_form_topk, nx_form_quantized;
+	nx_form_clip, nx_form_relu, nx_form_pad, nx_form_resize, nx_form_topk, nx_form_quantized;
 
 #endif

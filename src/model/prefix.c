@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,14 @@
 /* What a value is made of, without its shape: reshaping changes nothing of it. */
 struct made {
 	char base[NX_DIGEST_SIZE]; /* "" while unknown */
-	bool depends;              /* on an input of the graph */
-	bool weighed;              /* a constant, or made of constants alone, and counted */
-	uint64_t weights_bytes;    /* of what is made of constants alone */
-	size_t uses;               /* readers and outputs still to come */
+	/* Of a value that is another one between two bounds, that one's base: exporters write one
+	 * Relu6 as a Clip, or as a Relu and a Clip. */
+	char inner[NX_DIGEST_SIZE];
+	double lo, hi;
+	bool depends;           /* on an input of the graph */
+	bool weighed;           /* a constant, or made of constants alone, and counted */
+	uint64_t weights_bytes; /* of what is made of constants alone */
+	size_t uses;            /* readers and outputs still to come */
 };
 
 struct scan {
@@ -123,6 +128,25 @@ static void put_inputs(
 	free(line);
 }
 
+/* Keeping what is between two bounds between two others is one step. */
+static void digest_clip(struct scan *s, const struct nx_node *n, const struct nx_form *form)
+{
+	struct made *to = &s->made[n->out[0]];
+	const struct made *from = &s->made[n->in[0]];
+	struct nx_buf text = NX_BUF_INIT;
+
+	memcpy(to->inner, *from->inner ? from->inner : base_of(s, n->in[0]), sizeof to->inner);
+	to->lo = *from->inner ? fmin(fmax(from->lo, form->lo), form->hi) : form->lo;
+	to->hi = *from->inner ? fmin(fmax(from->hi, form->lo), form->hi) : form->hi;
+	nx_buf_addf(&text, "Clip;min=%a;max=%a;%s\n%s\n", to->lo, to->hi,
+		form->text.len ? form->text.data : "", to->inner);
+	nx_digest_of(text.data, text.len, to->base);
+	nx_buf_release(&text);
+	/* With attributes that nobody knows it is a step of its own. */
+	if (form->text.len)
+		to->inner[0] = '\0';
+}
+
 static void digest_node(struct scan *s, const struct nx_node *n)
 {
 	for (size_t k = 0; k < n->n_out; k++) {
@@ -133,6 +157,8 @@ static void digest_node(struct scan *s, const struct nx_node *n)
 		nx_form_of(s->g, n, k, &s->moves, &form);
 		if (form.same_as >= 0) {
 			memcpy(to->base, base_of(s, n->in[form.same_as]), sizeof to->base);
+		} else if (form.clips) {
+			digest_clip(s, n, &form);
 		} else {
 			nx_buf_addc(&form.text, '\n');
 			put_inputs(s, n, &form, &form.text);

@@ -11,7 +11,7 @@ struct style {
 	bool swapped;   /* operands of Add the other way round, nodes in another order */
 	bool negative;  /* axes from the end */
 	bool fixed;     /* a batch of one instead of an open one */
-	bool summed;    /* Sum instead of Add */
+	bool summed;    /* Sum instead of Add, Relu and Clip instead of one Clip */
 	bool kept;      /* ReduceMean keeps its axes, Flatten instead of Reshape */
 	bool renamed;   /* other names */
 	int changed;    /* 1 … CHANGES: a different weight, attribute or operator; 0: none */
@@ -72,6 +72,15 @@ static int norm(struct nx_graph *g, const struct style *s, int x)
 static int clip(struct nx_graph *g, const struct style *s, int x)
 {
 	float hi = s->changed == 3 ? 7 : 6;
+
+	if (s->summed) {
+		x = NODE(g, "Relu", x);
+		if (s->newer)
+			return NODE(g, "Clip", x, NX_NO_VALUE, scalar(g, hi));
+		x = NODE(g, "Clip", x);
+		attr_float(g, "max", hi);
+		return x;
+	}
 
 	if (s->newer)
 		return NODE(g, "Clip", x, scalar(g, 0), scalar(g, hi));
