@@ -123,6 +123,8 @@ int cpu_rep_own(
 	struct cpu_build *b, int value, const struct cpu_rep *form, int *buf, struct nx_err *err);
 bool cpu_rep_same(const struct cpu_rep *a, const struct cpu_rep *b);
 
+/* A new buffer in the layout of 'like' for the codes that are wished of 'value'. */
+struct cpu_rep cpu_rep_wished(struct cpu_build *b, int value, const dnnl_memory_desc_t *like);
 /* Adds readers to come of a value and of all it is a view of. */
 void cpu_count_uses(struct cpu_build *b, int value, int more);
 /* Makes a value that nobody has a form of a view of 'of', whose readers its readers become. */

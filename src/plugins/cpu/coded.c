@@ -5,9 +5,6 @@
 #include "plugins/cpu/codes.h"
 #include "plugins/cpu/table.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* ---- functions of one element ---------------------------------------------------------------- */
 
 /* Whether the node is a function of each element of its first input alone. */
@@ -55,17 +52,6 @@ static int fill_table(const struct cpu_build *b, const struct nx_node *n,
 	nx_tensor_release(&x);
 	nx_tensor_release(&y);
 	return rc;
-}
-
-/* Appends the output in the layout of 'like' with the wished codes. */
-static struct cpu_rep wished(struct cpu_build *b, int value, const dnnl_memory_desc_t *like)
-{
-	struct cpu_rep rep = { .md = *like, .codes = b->val[value].wish.codes };
-
-	dnn_md_retype(&rep.md, b->val[value].wish.type);
-	rep.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&rep.md));
-	cpu_rep_put(b, value, &rep);
-	return rep;
 }
 
 static int emit_function(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
@@ -179,83 +165,12 @@ static int emit_sum(struct cpu_build *b, const struct nx_node *n, struct nx_err 
 		dnnl_primitive_desc_destroy(pd);
 		return -err->code;
 	}
-	to = wished(b, n->out[0], &x.md);
+	to = cpu_rep_wished(b, n->out[0], &x.md);
 	if (cpu_step_primitive(b->e, pd, n, err))
 		return -err->code;
 	cpu_step_use(b->e, DNNL_ARG_SRC_0, x.buf, &x.md);
 	cpu_step_use(b->e, DNNL_ARG_SRC_1, y.buf, &y.md);
 	cpu_step_use(b->e, DNNL_ARG_DST, to.buf, &to.md);
-	return 0;
-}
-
-/* ---- the mean of a map, rounded once ---------------------------------------------------------- */
-
-struct mean {
-	size_t rows, space, channels;
-	dnnl_data_type_t from, to;
-	struct cpu_codes codes_from, codes_to;
-	int32_t *sum; /* of each channel */
-};
-
-static void add_row(const struct mean *m, const uint8_t *x)
-{
-	memset(m->sum, 0, m->channels * sizeof *m->sum);
-	for (size_t i = 0; i < m->space; i++, x += m->channels) {
-		if (m->from == dnnl_u8)
-			for (size_t c = 0; c < m->channels; c++)
-				m->sum[c] += x[c];
-		else
-			for (size_t c = 0; c < m->channels; c++)
-				m->sum[c] += ((const int8_t *)x)[c];
-	}
-}
-
-static int run_mean(struct cpu_step *s, struct nx_plugin_exec *e, struct nx_err *err)
-{
-	const struct mean *m = s->own;
-	const uint8_t *x = s->op[0].ptr;
-	uint8_t *y = s->op[1].ptr;
-
-	(void)e;
-	(void)err;
-	for (size_t r = 0; r < m->rows; r++) {
-		add_row(m, x + r * m->space * m->channels);
-		for (size_t c = 0; c < m->channels; c++) {
-			float real = m->codes_from.scale * ((float)m->sum[c] / (float)m->space -
-								   (float)m->codes_from.zero);
-			y[r * m->channels + c] = cpu_code_of(m->to, real, &m->codes_to);
-		}
-	}
-	return 0;
-}
-
-static int emit_mean(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
-{
-	const struct nx_shape *shape = cpu_shape(b, n->in[0]);
-	const struct cpu_wish *wish = &b->val[n->out[0]].wish;
-	dnnl_memory_desc_t last;
-	struct cpu_rep src;
-
-	if (cpu_rep_home(b, n->in[0], &src, err))
-		return -err->code;
-	if (src.codes.scale == 0 || shape->rank < 3 || nx_shape_count(shape) <= 0)
-		return CPU_NOT_MINE;
-	dnn_md_channels_last(&last, src.md.data_type, shape);
-	if (!dnn_md_same(&last, &src.md))
-		return CPU_NOT_MINE;
-	size_t rows = (size_t)shape->dim[0], channels = (size_t)shape->dim[1];
-	size_t space = (size_t)nx_shape_count(shape) / rows / channels;
-	if (space > INT32_MAX / 256)
-		return CPU_NOT_MINE;
-	struct mean *m = nx_alloc(1, sizeof *m + channels * sizeof *m->sum);
-	*m = (struct mean){ rows, space, channels, src.md.data_type, wish->type, src.codes,
-		wish->codes, (int32_t *)(m + 1) };
-	dnn_md_channels_last(&last, wish->type, cpu_shape(b, n->out[0]));
-	struct cpu_rep dst = wished(b, n->out[0], &last);
-	struct cpu_step *s = cpu_step_new(b->e, run_mean, "mean", n);
-	s->own = m;
-	cpu_step_use(b->e, 0, src.buf, NULL);
-	cpu_step_use(b->e, 0, dst.buf, NULL);
 	return 0;
 }
 
@@ -265,8 +180,6 @@ int cpu_emit_coded(struct cpu_build *b, const struct nx_node *n, struct nx_err *
 		b->val[n->out[0]].wish.type == dnnl_data_type_undef ||
 		!nx_value_is_f32(b->g, n->in[0]))
 		return CPU_NOT_MINE;
-	if (nx_node_is(n, "GlobalAveragePool"))
-		return emit_mean(b, n, err);
 	int rc = CPU_NOT_MINE;
 	if (nx_node_is(n, "Add"))
 		rc = emit_sum(b, n, err);

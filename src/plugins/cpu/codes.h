@@ -19,6 +19,14 @@ int cpu_emit_quantize(struct cpu_build *b, const struct nx_node *n, struct nx_er
 int cpu_emit_dequantize(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 int cpu_emit_coded(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 
+/* The averages of windows of codes; windows lie over planes of up to two axes. */
+struct cpu_window {
+	int64_t kernel[2], stride[2], pad[2]; /* pad: in front */
+	bool include_pad;                     /* what is padded counts */
+};
+int cpu_emit_mean(struct cpu_build *b, const struct nx_node *n, const struct cpu_window *w,
+	struct nx_err *err);
+
 /* A constant fp32 tensor, or one kept as codes: borrowed, or computed into *own, which the caller
  * frees.  NULL and a count of 0 where it is neither. */
 const float *cpu_const_real(const struct cpu_build *b, int value, int64_t *count, float **own);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MaxPool, AveragePool and their global forms. */
+#include "plugins/cpu/codes.h"
 #include "plugins/cpu/nodes.h"
 
 #include <string.h>
@@ -50,6 +51,25 @@ static bool fill_window(
 	return !hangs && p->pad_l[i] < range && p->pad_r[i] < range;
 }
 
+/* Averages of codes. */
+static int emit_average(struct cpu_build *b, const struct nx_node *n, const struct pool *p,
+	int axes, struct nx_err *err)
+{
+	struct cpu_window w = { { 1, 1 }, { 1, 1 }, { 0, 0 },
+		p->alg == dnnl_pooling_avg_include_padding };
+
+	if (axes > 2)
+		return CPU_NOT_MINE;
+	for (int i = 0; i < axes; i++) {
+		if (p->dilation[i])
+			return CPU_NOT_MINE;
+		w.kernel[i] = p->kernel[i];
+		w.stride[i] = p->strides[i];
+		w.pad[i] = p->pad_l[i];
+	}
+	return cpu_emit_mean(b, n, &w, err);
+}
+
 int cpu_emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	const struct nx_shape *src = cpu_shape(b, n->in[0]), *dst = cpu_shape(b, n->out[0]);
@@ -70,6 +90,11 @@ int cpu_emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 			p.kernel[i] = in, p.strides[i] = 1;
 		else if (!fill_window(n, i, src->rank - 2, in, out, &p))
 			return CPU_NOT_MINE;
+	}
+	if (p.alg != dnnl_pooling_max) {
+		int rc = emit_average(b, n, &p, src->rank - 2, err);
+		if (rc != CPU_NOT_MINE)
+			return rc;
 	}
 	return cpu_emit_channelwise(b, n, describe_pool, &p, p.alg == dnnl_pooling_max, err);
 }

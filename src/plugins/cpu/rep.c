@@ -69,6 +69,16 @@ int cpu_rep_new(struct cpu_build *b, int value, const dnnl_memory_desc_t *md)
 	return buf;
 }
 
+struct cpu_rep cpu_rep_wished(struct cpu_build *b, int value, const dnnl_memory_desc_t *like)
+{
+	struct cpu_rep rep = { .md = *like, .codes = b->val[value].wish.codes };
+
+	dnn_md_retype(&rep.md, b->val[value].wish.type);
+	rep.buf = cpu_buf_new(b->e, CPU_ARENA, dnnl_memory_desc_get_size(&rep.md));
+	cpu_rep_put(b, value, &rep);
+	return rep;
+}
+
 void cpu_count_uses(struct cpu_build *b, int value, int more)
 {
 	for (int v = value; v != NX_NO_VALUE; v = b->val[v].view.of)

@@ -252,6 +252,19 @@ START_TEST(other_operators_on_codes)
 	y = through_codes(g, NODE(g, "GlobalAveragePool", y), NX_U8, 0.004f, 99);
 	check_quantised("mean", g, y, 0.004f, "/mean");
 
+	for (int include = 0; include < 2; include++) {
+		g = graph(SHAPE(1, 8, 7, 6));
+		y = through_codes(g, g->in[0], NX_U8, 1.0f / 127, 128);
+		y = through_codes(g, coded_conv(g, y, true, 16, 8, 1), NX_I8, 0.02f, 12);
+		y = NODE(g, "AveragePool", y);
+		attr_ints(g, "kernel_shape", SHAPE(3, 3));
+		attr_ints(g, "pads", SHAPE(1, 1, 1, 0));
+		attr_ints(g, "strides", SHAPE(2, 1));
+		attr_int(g, "count_include_pad", include);
+		y = through_codes(g, y, NX_U8, 0.011f, 99);
+		check_quantised("windows", g, y, 0.011f, "/mean");
+	}
+
 	g = graph(SHAPE(1, 8, 6, 6));
 	y = through_codes(g, g->in[0], NX_U8, 1.0f / 127, 128);
 	int a = through_codes(g, coded_conv(g, y, true, 16, 8, 1), NX_U8, 0.02f, 128);
