@@ -107,7 +107,7 @@ static struct nx_profile_prefix *append(struct nx_profile *p, const struct nx_cu
 	struct nx_profile_prefix *x = &p->prefix[p->n_prefix++];
 
 	*x = (struct nx_profile_prefix){ .digest = nx_strdup(cut->digest),
-		.node = nx_strdup(cut->node),
+		.node = *cut->node ? nx_strdup(cut->node) : NULL,
 		.weights_bytes = cut->weights_bytes < p->weights_bytes ? cut->weights_bytes
 								       : p->weights_bytes };
 	x->latency.interpolate = x->suffix.interpolate = p->latency.interpolate;
