@@ -229,7 +229,7 @@ static int tune_model(struct nx_plugin_device *dev, const struct nx_tune_job *jo
 /* Changes with the code generator, with what it may use, and with the meaning of a tuning. */
 static const char *cpu_version(void)
 {
-	static char text[48];
+	static _Thread_local char text[48];
 	const dnnl_version_t *v = dnnl_version();
 
 	snprintf(text, sizeof text, "onednn-%d.%d.%d-isa%x-tuning1", v->major, v->minor, v->patch,
