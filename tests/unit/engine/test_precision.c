@@ -3,6 +3,8 @@
  * bf16 and int8 against the model's own kernels in fp32.  On a processor that lacks one of them
  * the refusal is what is tested.
  */
+#include "engine/group.h"
+#include "model/prefix.h"
 #include "random_graph.h"
 
 #define ROWS 3
@@ -348,6 +350,50 @@ START_TEST(odd_codes_are_left_to_the_kernels)
 }
 END_TEST
 
+static struct nx_model coded_member(const char *name, int64_t kernel)
+{
+	struct nx_graph *g = graph(SHAPE(1, 8, 6, 6));
+	int y = through_codes(g, g->in[0], NX_U8, 1.0f / 127, 128);
+
+	y = through_codes(g, coded_conv(g, y, true, 16, 8, 3), NX_U8, 0.05f, 128);
+	y = NODE(g, "Conv", y, weights(g, SHAPE(8, 16, 3, 3)));
+	output(g, NODE(g, "Conv", y, weights(g, SHAPE(4, 8, kernel, kernel))));
+	struct nx_model m = { .name = nx_strdup(name), .graph = g };
+	snprintf(m.digest, sizeof m.digest, "sha256:%s", name);
+	return m;
+}
+
+/* What differs has no codes: it is no model, and not refused. */
+START_TEST(suffixes_without_codes)
+{
+	struct nx_engine *e = open_cpu("cpu");
+	struct nx_model m[] = { coded_member("a", 1), coded_member("b", 3) };
+	const struct nx_group_opts opts = { { .max_batch = 4, .precision = "int8" }, false };
+	struct nx_group_member member[] = { { &m[0], 2, NULL, 0 }, { &m[1], 2, NULL, 0 } };
+	struct nx_cuts cuts[2] = { 0 };
+	struct nx_group *group = NULL;
+	struct nx_err err = NX_ERR_INIT;
+	const char *prefix = NULL;
+
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(nx_prefix_cuts(m[i].graph, &cuts[i], &err), 0);
+	for (size_t c = 0; c < cuts[0].n; c++)
+		if (nx_cuts_find(&cuts[1], cuts[0].cut[c].digest))
+			prefix = cuts[0].cut[c].digest;
+	ck_assert_ptr_nonnull(prefix);
+	if (can(e, "int8", m[0].graph))
+		ck_assert_msg(nx_engine_load_group(e, prefix, member, 2, &opts, &group, &err) == 0,
+			"%s", err.msg);
+	nx_group_free(&group);
+	for (size_t i = 0; i < 2; i++) {
+		nx_cuts_release(&cuts[i]);
+		nx_graph_free(&m[i].graph);
+		free(m[i].name);
+	}
+	nx_engine_close(&e);
+}
+END_TEST
+
 static void check_refused(const char *precision, int code, const char *says)
 {
 	struct nx_engine *e = open_cpu("cpu");
@@ -382,4 +428,4 @@ END_TEST
 UNIT_MAIN("engine/precision", random_graphs_in_bf16, bf16_is_not_converted_between_steps,
 	convolutions_of_codes, convolutions_with_more_behind, products_of_codes,
 	other_operators_on_codes, random_graphs_of_codes, saturation_is_at_the_ends,
-	odd_codes_are_left_to_the_kernels, what_cannot_be_is_refused)
+	odd_codes_are_left_to_the_kernels, suffixes_without_codes, what_cannot_be_is_refused)
