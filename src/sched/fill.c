@@ -28,8 +28,23 @@ struct nx_fill_pick {
 	size_t at;              /* twice the place in the pool; and 1: half of it */
 };
 
+struct nx_fill_cycles {
+	double *cycle;
+	size_t n;
+};
+
+void nx_fill_remember(struct nx_fill *f, const struct nx_item *item, size_t n)
+{
+	f->base = item;
+	f->n_base = n;
+	f->known = nx_alloc(2 * n + 1, sizeof *f->known);
+}
+
 void nx_fill_release(struct nx_fill *f)
 {
+	for (size_t i = 0; i < 2 * f->n_base; i++)
+		free(f->known[i].cycle);
+	free(f->known);
 	free(f->pick);
 	free(f->chosen);
 	free(f->best);
@@ -102,6 +117,24 @@ static size_t make_cycles(const struct nx_item *it, double *cycle)
 	}
 	qsort(cycle, n, 2 * sizeof *cycle, longer_use);
 	return n;
+}
+
+/* The same, from memory if there is one: pairs that are good until the next call. */
+static const double *cycles_of(struct nx_fill *f, const struct nx_item *it, size_t *n)
+{
+	if (!f->known) {
+		*n = make_cycles(it, f->cycle);
+		return f->cycle;
+	}
+	size_t at = it->whole ? f->n_base + (size_t)(it->whole - f->base) : (size_t)(it - f->base);
+	struct nx_fill_cycles *known = &f->known[at];
+	if (!known->cycle) {
+		known->n = make_cycles(it, f->cycle);
+		known->cycle = nx_alloc(2 * known->n + 1, sizeof *known->cycle);
+		memcpy(known->cycle, f->cycle, 2 * known->n * sizeof *known->cycle);
+	}
+	*n = known->n;
+	return known->cycle;
 }
 
 /* ---- the knapsack of one cycle --------------------------------------------------------------- */
@@ -348,7 +381,8 @@ double nx_fill_cycle(struct nx_fill *f, const struct nx_item *it)
 size_t nx_fill_bin(struct nx_fill *f, struct nx_fill_item *pool, size_t n, struct nx_bin *bin)
 {
 	reserve(f, 2 * n);
-	size_t n_cycles = make_cycles(pool[0].it, f->cycle);
+	size_t n_cycles;
+	const double *cycle = cycles_of(f, pool[0].it, &n_cycles);
 	struct knapsack k = { .pool = pool,
 		.memory_bytes = f->memory_bytes,
 		.now = f->now,
@@ -358,7 +392,7 @@ size_t nx_fill_bin(struct nx_fill *f, struct nx_fill_item *pool, size_t n, struc
 
 	f->best[0] = 0;
 	for (size_t c = 0; c < n_cycles; c++) {
-		double d = f->cycle[2 * c], use = f->cycle[2 * c + 1];
+		double d = cycle[2 * c], use = cycle[2 * c + 1];
 
 		/* the others cannot be worth more than the room they are left */
 		if (k.best_value >= 1 - use + pool[0].value - 1e-3)

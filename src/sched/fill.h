@@ -18,10 +18,17 @@ struct nx_fill {
 	size_t *chosen, *best, *now;
 	size_t cap;
 	double *cycle;
+	/* Of items that are filled in again and again: known cycles, and the array they are of. */
+	const struct nx_item *base;
+	size_t n_base;
+	struct nx_fill_cycles *known;
 	double memory_bytes; /* of the device; 0: not limited */
 	bool divide;         /* items that can be divided may be */
 	uint64_t work;       /* counts looks at items */
 };
+
+/* Remembers what is found out about item[0..n) and their halves; they must stay as they are. */
+void nx_fill_remember(struct nx_fill *f, const struct nx_item *item, size_t n);
 
 void nx_fill_release(struct nx_fill *f);
 

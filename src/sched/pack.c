@@ -134,6 +134,8 @@ static bool paper_merge(const struct nx_bin *bin, const struct paper_node *node,
 {
 	double add;
 
+	if (bin->load + it->floor > 1 + 1e-6)
+		return false; /* the floors of a node that works add up to at most 1 */
 	if (!nx_node_fits_at(&it, 1, memory_bytes, duty_ms, &add))
 		return false;
 	if (duty_ms >= node->duty_ms) {
@@ -143,8 +145,6 @@ static bool paper_merge(const struct nx_bin *bin, const struct paper_node *node,
 		if (memory_bytes <= 0)
 			return true;
 	}
-	if (bin->load + it->floor > 1 + 1e-6)
-		return false;
 	const struct nx_item **all = nx_alloc(bin->n + 1, sizeof *all);
 	memcpy(all, bin->item, bin->n * sizeof *all);
 	all[bin->n] = it;

@@ -19,9 +19,10 @@
 
 #include <stdlib.h>
 
-#define RUIN_MOST  6   /* devices emptied at once */
-#define RUIN_ITEMS 300 /* and items on them, about */
-#define RUIN_NEAR  20  /* how far apart they are, half of the time: neighbours have like cycles */
+#define RUIN_MOST  6     /* devices emptied at once */
+#define RUIN_ITEMS 300   /* and items on them, about */
+#define RUIN_NEAR  20    /* how far apart they are, half of the time: neighbours have like cycles */
+#define REMEMBER   20000 /* items at most, a kilobyte each */
 #define BLUR       3.0
 #define CHUNK      1500 /* items that are packed together at first */
 
@@ -29,7 +30,7 @@
 
 double nx_work_usual(uint64_t n)
 {
-	double each = 3e7 / (double)(n + 1);
+	double each = 5e7 / (double)(n + 1);
 
 	return (each < 30000 ? each : 30000) + 300;
 }
@@ -188,6 +189,8 @@ void nx_pack_refine(struct nx_packing *p, const struct nx_pack_job *job, double 
 
 	if (work->left)
 		e.until = work->left(work->arg) * (1 - part * work->share);
+	if (job->n <= REMEMBER)
+		nx_fill_remember(&r.fill, job->item, job->n);
 	nx_rng_init(&r.rng, work->seed);
 	while (p->n > 1 && p->n > least && !is_over(&e, &r.fill))
 		attempt(&r);

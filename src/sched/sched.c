@@ -11,8 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FEW_DEVICES \
-	50 /* of a type: more, and a device of each type that is partly used is nothing */
+/* Of a type: with more of them one of each type that is only partly used is nothing. */
+#define FEW_DEVICES 8
 
 /* A problem and the fresh placement of it. */
 struct solution {
