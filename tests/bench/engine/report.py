@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables in Markdown of what bench.py measured.
 
-    report.py RESULT.jsonl
+    report.py RESULT.jsonl...
 """
 import json
 import math
@@ -66,13 +66,12 @@ def networks(lines):
             key = (line["model"], line["precision"])
             best = peaks.setdefault(key, [0, 0])
             best[:] = max(best[0], line["peak"]), max(best[1], line["ort_peak"])
-    for l in lines:
-        if l["kind"] != "network":
-            continue
-        peak = peaks.get((l["model"], l["precision"]), [0, 0])
+    last = {(l["model"], l["precision"]): l for l in lines if l["kind"] == "network"}
+    for l in last.values():
+        peak = peaks.get((l["model"], l["precision"]))
         error = f"{l['error']:.1e}" + (f" ({l['peer_error']:.1e})" if "peer_error" in l else "")
         rows.append([l["model"], l["precision"], f"{l['gflop']:.2f}",
-                     f"{100 * peak[0]:.0f} % ({100 * peak[1]:.0f} %)",
+                     f"{100 * peak[0]:.0f} % ({100 * peak[1]:.0f} %)" if peak else "",
                      error + ("" if l["right"] else " **wrong**"),
                      f"{l['first_answer_cpu_ms']:.0f} ({l['ort_first_answer_cpu_ms']:.0f})",
                      f"{l['rss_kib'] / 1024:.0f} ({l['ort_rss_kib'] / 1024:.0f})"])
@@ -82,8 +81,10 @@ def networks(lines):
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f]
+    lines = []
+    for path in sys.argv[1:]:
+        with open(path, encoding="utf-8") as f:
+            lines += [json.loads(line) for line in f]
     best_way(lines)
     for m in (l for l in lines if l["kind"] == "machine"):
         peak = ", ".join(f"{k} {v:.0f} G/s" for k, v in m["peak_gops"].items())
@@ -97,7 +98,7 @@ def main():
                 continue
             print(f"{precision}, {title}:\n\n" + rate_table(found, "ratio", "ORT fp32"))
             if precision == "int8":
-                print(f"the same against ORT int8:\n\n" + rate_table(found, "ratio_int8", "ORT int8"))
+                print("the same against ORT int8:\n\n" + rate_table(found, "ratio_int8", "ORT int8"))
     print(networks(lines))
     rows = [[l["side"], f"{l['quiet']:.4g}", f"{l['busy']:.4g}", f"{100 * l['kept']:.0f} %"]
             for l in lines if l["kind"] == "neighbour"]
