@@ -11,7 +11,9 @@ build=$1
 shift
 NX_SRC=$(cd "$(dirname "$0")/.." && pwd)
 NX_BIN=$(cd "$build/bin" && pwd) || exit 66
-export NX_SRC NX_BIN
+# No tuning of an earlier run may change what is tested.
+NEXUS_CACHE=$(cd "$build" && pwd)/no-cache
+export NX_SRC NX_BIN NEXUS_CACHE
 logs=$build/log
 rm -rf "$logs" && mkdir -p "$logs" || exit 73
 
