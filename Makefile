@@ -278,7 +278,8 @@ format:
 # Each header compiles alone.
 headers: $(ONNX_PB).h
 	@for h in $(filter src/%.h,$(C_FILES)); do \
-		$(CC) $(ALL_CFLAGS) -MF /dev/null -I$(LLHTTP_INC) $(CFLAGS_av) -fsyntax-only -x c $$h || exit 1; done
+		echo 'extern int nx_headers;' | $(CC) $(ALL_CFLAGS) -MF /dev/null -I$(LLHTTP_INC) $(CFLAGS_av) \
+			-fsyntax-only -include $$h -x c - || exit 1; done
 
 # Rewrites the OPTIONS of the man pages from the option tables.
 man: programs
