@@ -174,6 +174,12 @@ $(PLUGIN_DIR)/$(1).so: $(2) $(3)
 		-Wl,--exclude-libs,ALL -Wl,--as-needed $(4)
 endef
 $(eval $(call plugin_rule,cpu,$(call objs,plugins/cpu),$(PLUGIN_ARCHIVES),$(LIBS_dnnl) $(call libs,model formats json core)))
+# What of the cuda plugin needs no toolkit: graphs to programs.
+CUDA_PLAN_OBJS := $(patsubst src/%.c,$(B)/obj/%.o,$(wildcard src/plugins/cuda/lower*.c) src/plugins/cuda/program.c)
+$(B)/lib/cuda-plan.a: $(CUDA_PLAN_OBJS)
+	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(eval $(call plugin_rule,sim,$(call objs,plugins/sim),$(PLUGIN_ARCHIVES),$(call libs,model formats json core)))
 $(eval $(call plugin_rule,media,$(call objs,media/av),$(call archives,core),$(LIBS_av) $(LIBS_core)))
 .PHONY: plugins
@@ -204,14 +210,16 @@ programs: $(PROGRAMS) $(PLUGINS)
 UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRCS))
 define unit_rule
-$(B)/tests/$(1)/test_%: tests/unit/$(1)/test_%.c tests/lib/unit.h $(call archives,$(1) $(DEPS_$(1))) $(FLAGS_STAMP)
+$(B)/tests/$(1)/test_%: tests/unit/$(1)/test_%.c tests/lib/unit.h $(call archives,$(filter $(MODULES),$(1)) $(DEPS_$(1))) $(FLAGS_STAMP)
 	@mkdir -p $$(@D)
 	@echo "  TEST    $$@"
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(CFLAGS_check) -Wno-gnu-zero-variadic-macro-arguments -Itests/lib $$(ALL_LDFLAGS) -o $$@ $$< \
-		-Wl,--start-group $(call archives,$(1) $(DEPS_$(1))) -Wl,--end-group \
+		-Wl,--start-group $(call archives,$(filter $(MODULES),$(1)) $(DEPS_$(1))) -Wl,--end-group \
 		$(sort $(call libs,$(1) $(DEPS_$(1)))) $$(LIBS_check)
 endef
 $(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
+DEPS_cuda := cuda-plan fuse model formats json core
+$(eval $(call unit_rule,cuda))
 
 .PHONY: check unit check-real check-san demo
 unit: $(UNIT_BINS) plugins

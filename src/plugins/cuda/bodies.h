@@ -276,22 +276,24 @@ CU_FN int64_t cu_source(int mode, int64_t i, int64_t n)
 	return -1;
 }
 
-CU_FN void cu_move(const struct cu_copy *a, int64_t to, int64_t from, int filled)
+/* Element 'from' of one buffer to element 'to' of another. */
+CU_FN void cu_move(void *target, int64_t to, const void *source, int64_t from, int size)
 {
-	if (a->from != a->to) {
-		cu_store(a->p[0], a->to, to, filled ? a->fill : cu_load(a->p[1], a->from, from));
-	} else if (filled) {
-		cu_store(a->p[0], a->to, to, a->fill);
-	} else if (a->size == 16) {
-		((struct cu_raw16 *)a->p[0])[to] = ((const struct cu_raw16 *)a->p[1])[from];
-	} else if (a->size == 8) {
-		((uint64_t *)a->p[0])[to] = ((const uint64_t *)a->p[1])[from];
-	} else if (a->size == 4) {
-		((uint32_t *)a->p[0])[to] = ((const uint32_t *)a->p[1])[from];
-	} else if (a->size == 2) {
-		((uint16_t *)a->p[0])[to] = ((const uint16_t *)a->p[1])[from];
-	} else {
-		((uint8_t *)a->p[0])[to] = ((const uint8_t *)a->p[1])[from];
+	switch (size) {
+	case 16:
+		((struct cu_raw16 *)target)[to] = ((const struct cu_raw16 *)source)[from];
+		return;
+	case 8:
+		((uint64_t *)target)[to] = ((const uint64_t *)source)[from];
+		return;
+	case 4:
+		((uint32_t *)target)[to] = ((const uint32_t *)source)[from];
+		return;
+	case 2:
+		((uint16_t *)target)[to] = ((const uint16_t *)source)[from];
+		return;
+	default:
+		((uint8_t *)target)[to] = ((const uint8_t *)source)[from];
 	}
 }
 
@@ -310,7 +312,12 @@ CU_FN void cu_copy_at(const struct cu_copy *a, int64_t i)
 		to += at * a->to_stride[d];
 		from += source * a->from_stride[d];
 	}
-	cu_move(a, to, from, filled);
+	if (filled)
+		cu_store(a->p[0], a->to, to, a->fill);
+	else if (a->from != a->to)
+		cu_store(a->p[0], a->to, to, cu_load(a->p[1], a->from, from));
+	else
+		cu_move(a->p[0], to, a->p[1], from, a->size);
 }
 
 /* ---- chains of functions --------------------------------------------------------------------- */
@@ -559,11 +566,10 @@ CU_FN void cu_gather_at(const struct cu_gather *a, int64_t i)
 	int64_t inner = i % a->inner, k = i / a->inner % a->n, outer = i / a->inner / a->n;
 	int64_t at = a->index_type == CU_I64 ? ((const int64_t *)a->p[2])[k]
 					     : ((const int32_t *)a->p[2])[k];
-	struct cu_copy move = { { a->p[0], a->p[1] }, 0, 0, 0, 0, 0, a->size };
 
 	at += at < 0 ? a->len : 0;
 	at = at < 0 ? 0 : at >= a->len ? a->len - 1 : at;
-	cu_move(&move, i, (outer * a->len + at) * a->inner + inner, 0);
+	cu_move(a->p[0], i, a->p[1], (outer * a->len + at) * a->inner + inner, a->size);
 }
 
 /* ---- rows: a block each, in phases ------------------------------------------------------------ */

@@ -204,11 +204,29 @@ static void emit_alias(struct cu_build *b, const struct nx_node *n)
 	}
 }
 
+/* Whether all that a node reads and makes is of types that kernels know. */
+static bool types_known(const struct cu_build *b, const struct nx_node *n)
+{
+	bool known = true;
+
+	for (size_t k = 0; k < n->n_in; k++)
+		known = known &&
+			(n->in[k] == NX_NO_VALUE || cu_type_size(cu_held_as(b, n->in[k])) > 0);
+	for (size_t k = 0; k < n->n_out; k++)
+		known = known &&
+			(n->out[k] == NX_NO_VALUE || cu_type_size(cu_held_as(b, n->out[k])) > 0);
+	return known;
+}
+
 static void emit_single(struct cu_build *b, const struct nx_node *n)
 {
 	static int (*const emit[])(struct cu_build *, const struct nx_node *) = { cu_emit_map,
 		cu_emit_move, cu_emit_rows, cu_emit_window, cu_emit_resize, cu_emit_matmul };
 
+	if (!types_known(b, n)) {
+		refuse(b, n);
+		return;
+	}
 	if (is_view(n)) {
 		emit_alias(b, n);
 		return;

@@ -26,8 +26,11 @@ size_t cu_type_size(int type)
 		return 2;
 	case CU_I64:
 		return 8;
-	default:
+	case CU_F32:
+	case CU_I32:
 		return 4;
+	default:
+		return 0;
 	}
 }
 
@@ -58,6 +61,10 @@ void cu_program_free(struct cu_program **pp)
 		free(p->buf[i].data);
 		free(p->buf[i].digest);
 	}
+	for (size_t i = 0; i < p->n_steps; i++) {
+		free(p->step[i].node);
+		free(p->step[i].op);
+	}
 	free(p->buf);
 	free(p->step);
 	free(p);
@@ -85,7 +92,10 @@ struct cu_step *cu_step_new(struct cu_program *p, enum cu_step_kind kind,
 
 	memset(s, 0, sizeof *s);
 	s->kind = kind;
-	s->node = node;
+	if (node) {
+		s->node = nx_strdup(node->name);
+		s->op = nx_strdup(node->op);
+	}
 	for (int i = 0; i < CU_STEP_BUFS; i++) {
 		s->buf[i] = i < n ? buf[i] : CU_NO_BUF;
 		if (s->buf[i] == CU_NO_BUF)

@@ -68,8 +68,8 @@ enum cu_step_kind {
 
 struct cu_step {
 	enum cu_step_kind kind;
-	const struct nx_node *node; /* for messages; NULL for changes of layout */
-	int buf[CU_STEP_BUFS];      /* what p[] will point to, or CU_NO_BUF */
+	char *node, *op;       /* for messages; owned, NULL for changes of layout */
+	int buf[CU_STEP_BUFS]; /* what p[] will point to, or CU_NO_BUF */
 	union {
 		void *p[CU_STEP_BUFS]; /* every kernel's arguments begin with its pointers */
 		struct cu_copy copy;
@@ -95,7 +95,7 @@ struct cu_program {
 	size_t arena_bytes;
 };
 
-/* Bytes of an element. */
+/* Bytes of an element; 0 for a type that no kernel knows. */
 size_t cu_type_size(int type);
 /* "fp32", "fp16" or "bf16"; 0 if it is none of them. */
 int cu_type_of_precision(const char *precision);
