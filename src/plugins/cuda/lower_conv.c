@@ -140,7 +140,7 @@ static int pack_weights(struct cu_build *b, const struct conv *c, const float *s
 }
 
 static int pack_bias(
-	struct cu_build *b, const struct conv *c, const float *scale, const float *shift)
+	struct cu_build *b, const struct conv *c, const float *scale, const float *shift, int type)
 {
 	const struct nx_node *n = c->node;
 	int64_t count;
@@ -149,7 +149,7 @@ static int pack_bias(
 
 	for (int64_t k = 0; k < c->k; k++)
 		packed[k] = shift[k] + (bias ? bias[k] * scale[k] : 0);
-	int buf = cu_const_new(b, packed, (size_t)c->k_padded, b->p->type);
+	int buf = cu_const_new(b, packed, (size_t)c->k_padded, type);
 	free(packed);
 	return buf;
 }
@@ -209,42 +209,49 @@ static void emit_rest(
 	cu_emit_chain(b, c->node, &chain);
 }
 
+/* What cuDNN is asked for; false if the activation is to be a step of its own. */
+static bool ask_cudnn(const struct cu_build *b, const struct conv *c, struct cu_conv *conv)
+{
+	*conv = (struct cu_conv){ .win = c->win,
+		.type = b->p->type,
+		.c = (int)c->c_padded,
+		.k = (int)c->k_padded,
+		.groups = (int)c->groups,
+		.residual = c->residual,
+		.act = c->act };
+	if (c->act.op == CU_OP_NONE || cu_is_relu(&c->act) ||
+		(b->opts->fuses && b->opts->fuses(b->opts->arg, conv)))
+		return true;
+	conv->act.op = CU_OP_NONE;
+	return false;
+}
+
 int cu_emit_conv(struct cu_build *b, const struct nx_group *group)
 {
 	const struct cu_act none = { CU_OP_NONE, 0, 0 };
+	struct cu_conv conv;
 	struct conv c;
 	int packed[2];
 
 	if (!describe(b, group, &c))
 		return CU_NOT_MINE;
+	bool cudnn = c.way == BY_CUDNN, whole = cudnn && ask_cudnn(b, &c, &conv);
 	float *scale = nx_alloc((size_t)c.k * 2, sizeof *scale);
 	nx_affine(b->g, group, c.k, scale, scale + c.k);
 	packed[0] = pack_weights(b, &c, scale);
-	packed[1] = pack_bias(b, &c, scale, scale + c.k);
+	packed[1] =
+		pack_bias(b, &c, scale, scale + c.k, cudnn ? cu_conv_bias_type(&conv) : b->p->type);
 	free(scale);
 
 	int y = cu_make(b, group->out, CU_MAP);
 	b->val[group->out].buf[CU_MAP] = CU_NO_BUF;
-	if (c.way != BY_CUDNN) {
-		struct cu_act now = c.residual ? none : c.act;
-		emit_own(b, &c, now, y, packed);
+	if (cudnn) {
+		emit_cudnn(b, &c, &conv, y, packed);
+		emit_rest(b, &c, false, whole ? none : c.act, y);
+	} else {
+		emit_own(b, &c, c.residual ? none : c.act, y, packed);
 		emit_rest(b, &c, c.residual, c.residual ? c.act : none, y);
-		return 0;
 	}
-	struct cu_conv conv = { .win = c.win,
-		.type = b->p->type,
-		.c = (int)c.c_padded,
-		.k = (int)c.k_padded,
-		.groups = (int)c.groups,
-		.residual = c.residual,
-		.act = c.act };
-	bool relu = c.act.op == CU_OP_LEAKY && c.act.alpha == 0;
-	bool whole = c.act.op == CU_OP_NONE || relu ||
-		     (b->opts->fuses && b->opts->fuses(b->opts->arg, &conv));
-	if (!whole)
-		conv.act = none;
-	emit_cudnn(b, &c, &conv, y, packed);
-	emit_rest(b, &c, false, whole ? none : c.act, y);
 	return 0;
 }
 

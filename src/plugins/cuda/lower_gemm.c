@@ -97,7 +97,7 @@ int cu_emit_gemm(struct cu_build *b, const struct nx_group *group)
 		.type = b->p->type,
 		.trans_b = true,
 		.bias = buf[3] != CU_NO_BUF,
-		.relu = act.op == CU_OP_LEAKY && act.alpha == 0 };
+		.relu = cu_is_relu(&act) };
 	cu_step_new(b->p, CU_STEP_GEMM, node, buf, 4)->u.gemm = g;
 	if (act.op == CU_OP_NONE || g.relu)
 		return 0;

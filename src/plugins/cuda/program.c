@@ -43,6 +43,16 @@ int cu_type_of_precision(const char *precision)
 	return strcmp(precision, "bf16") == 0 ? CU_BF16 : 0;
 }
 
+bool cu_is_relu(const struct cu_act *act)
+{
+	return act->op == CU_OP_LEAKY && act->alpha == 0;
+}
+
+int cu_conv_bias_type(const struct cu_conv *c)
+{
+	return c->act.op == CU_OP_NONE || cu_is_relu(&c->act) ? c->type : CU_F32;
+}
+
 struct cu_program *cu_program_new(int type)
 {
 	struct cu_program *p = nx_alloc(1, sizeof *p);

@@ -48,6 +48,12 @@ struct cu_gemm {
 	bool trans_b, bias, relu;
 };
 
+/* max(x, 0) */
+bool cu_is_relu(const struct cu_act *act);
+/* What the bias of a convolution is held in: for cuDNN's precompiled kernels that of the maps,
+ * for activations that only its run-time compiler fuses fp32. */
+int cu_conv_bias_type(const struct cu_conv *c);
+
 enum cu_step_kind {
 	CU_STEP_CONV, /* buffers: y, x, weights, bias, residual */
 	CU_STEP_GEMM, /* y, a, b, bias */
