@@ -174,12 +174,60 @@ $(PLUGIN_DIR)/$(1).so: $(2) $(3)
 		-Wl,--exclude-libs,ALL -Wl,--as-needed $(4)
 endef
 $(eval $(call plugin_rule,cpu,$(call objs,plugins/cpu),$(PLUGIN_ARCHIVES),$(LIBS_dnnl) $(call libs,model formats json core)))
+# The cuda plugin is built when nvcc and cuDNN 9 are found: WITH_CUDA=auto|0|1, CUDA_HOME,
+# CUDNN_HOME (include/ and lib/ in each); cuDNN may also be the one of a Python package.  It never
+# links libcuda, which only a driver brings.
+WITH_CUDA ?= auto
+CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(wildcard /usr/local/cuda/bin/nvcc /opt/cuda/bin/nvcc \
+	/usr/local/cuda-1[0-9].*/bin/nvcc)) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)))
+ifneq ($(WITH_CUDA),0)
+NVCC := $(wildcard $(CUDA_HOME)/bin/nvcc)
+CUDNN_HOME ?= $(if $(wildcard $(CUDA_HOME)/include/cudnn.h),$(CUDA_HOME),$(if $(wildcard /usr/include/cudnn.h),/usr,$(if \
+	$(NVCC),$(shell python3 -c 'import nvidia.cudnn as m; print(list(m.__path__)[0])' 2>/dev/null))))
+CUDNN_INC := $(patsubst %/cudnn.h,%,$(firstword $(wildcard $(CUDNN_HOME)/include/cudnn.h)))
+cuda_lib = $(firstword $(wildcard $(foreach d,$(1),$(d)/lib64/$(2) $(d)/lib/$(2) $(d)/lib/x86_64-linux-gnu/$(2))))
+CUDNN_LIB := $(call cuda_lib,$(CUDNN_HOME) $(CUDA_HOME) /usr,libcudnn.so.9)
+CUBLASLT_LIB := $(call cuda_lib,$(CUDA_HOME) /usr,libcublasLt.so.1[2-9])
+CUBLASLT_LIB := $(if $(CUBLASLT_LIB),$(CUBLASLT_LIB),$(if $(NVCC),$(firstword $(wildcard \
+	$(CUDNN_HOME)/../cublas/lib/libcublasLt.so.1[2-9] $(CUDNN_HOME)/../cu13/lib/libcublasLt.so.13))))
+CUDART_LIB := $(call cuda_lib,$(CUDA_HOME) /usr,libcudart_static.a)
+CUDA_FOUND := $(if $(and $(NVCC),$(CUDNN_INC),$(CUDNN_LIB),$(CUBLASLT_LIB),$(CUDART_LIB)),1)
+ifeq ($(WITH_CUDA)$(CUDA_FOUND),1)
+$(error WITH_CUDA=1: nvcc '$(NVCC)', cudnn.h '$(CUDNN_INC)', libcudnn '$(CUDNN_LIB)', libcublasLt \
+'$(CUBLASLT_LIB)', libcudart_static '$(CUDART_LIB)' (set CUDA_HOME and CUDNN_HOME))
+endif
+endif
+# Machine code for A100, H100/H200 and B200, and PTX for what comes later.
+CUDA_ARCHS ?= $(filter 80 90 100,$(patsubst compute_%,%,$(if $(CUDA_FOUND),$(shell $(NVCC) --list-gpu-arch))))
+NVCC_FLAGS := -O3 -std=c++17 -Isrc $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
+	-Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
+CUDA_CFLAGS := $(if $(CUDA_FOUND),-isystem $(CUDA_HOME)/include -isystem $(CUDNN_INC))
+LIBS_cuda := $(CUDNN_LIB) $(CUBLASLT_LIB) $(CUDART_LIB) -ldl -lrt -lpthread \
+	$(foreach d,$(sort $(dir $(CUDNN_LIB) $(CUBLASLT_LIB))),-Wl,-rpath,$(d:%/=%))
+
 # What of the cuda plugin needs no toolkit: graphs to programs.
 CUDA_PLAN_OBJS := $(patsubst src/%.c,$(B)/obj/%.o,$(wildcard src/plugins/cuda/lower*.c) src/plugins/cuda/program.c)
+CUDA_OBJS := $(filter-out $(CUDA_PLAN_OBJS),$(call objs,plugins/cuda)) build/cuda/kernels.cu.o
 $(B)/lib/cuda-plan.a: $(CUDA_PLAN_OBJS)
 	@mkdir -p $(@D)
 	@echo "  AR      $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/lib/cuda-device.a: $(CUDA_OBJS)
+	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(CUDA_OBJS): OBJ_CFLAGS := -fvisibility=hidden $(CUDA_CFLAGS)
+# One object for all modes: it takes most of a minute, and nothing in it depends on the mode.
+build/cuda/%.cu.o: src/plugins/cuda/%.cu Makefile
+	@mkdir -p $(@D)
+	@echo "  NVCC    $<"
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+-include build/cuda/kernels.cu.d
+ifeq ($(CUDA_FOUND),1)
+PLUGINS += $(PLUGIN_DIR)/cuda.so
+$(eval $(call plugin_rule,cuda,$(CUDA_OBJS) $(CUDA_PLAN_OBJS),$(PLUGIN_ARCHIVES),$(LIBS_cuda) $(call libs,model formats json core)))
+endif
 $(eval $(call plugin_rule,sim,$(call objs,plugins/sim),$(PLUGIN_ARCHIVES),$(call libs,model formats json core)))
 $(eval $(call plugin_rule,media,$(call objs,media/av),$(call archives,core),$(LIBS_av) $(LIBS_core)))
 .PHONY: plugins
@@ -218,8 +266,11 @@ $(B)/tests/$(1)/test_%: tests/unit/$(1)/test_%.c tests/lib/unit.h $(call archive
 		$(sort $(call libs,$(1) $(DEPS_$(1)))) $$(LIBS_check)
 endef
 $(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
-DEPS_cuda := cuda-plan fuse model formats json core
+# The cuda plugin's planning needs no toolkit; what asks cuDNN does, but no GPU.
+DEPS_cuda := $(if $(CUDA_FOUND),cuda-device) cuda-plan fuse model formats json core
+LIBS_cuda-device := $(LIBS_cuda)
 $(eval $(call unit_rule,cuda))
+UNIT_BINS := $(if $(CUDA_FOUND),$(UNIT_BINS),$(filter-out $(B)/tests/cuda/test_plans,$(UNIT_BINS)))
 
 .PHONY: check unit check-real check-san demo
 unit: $(UNIT_BINS) plugins

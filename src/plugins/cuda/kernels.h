@@ -83,6 +83,23 @@ enum cu_op {
 	CU_OP_WHERE, /* v ? x : y; y is the operand after x */
 };
 
+/* The steps of a program; all but the first two are kernels, whose structs begin with p[]. */
+enum cu_step_kind {
+	CU_STEP_CONV, /* buffers: y, x, weights, bias, residual */
+	CU_STEP_GEMM, /* y, a, b, bias */
+	CU_STEP_COPY,
+	CU_STEP_MAP,
+	CU_STEP_POOL,
+	CU_STEP_DEPTHWISE,
+	CU_STEP_DIRECT,
+	CU_STEP_GLOBAL,
+	CU_STEP_ROWS,
+	CU_STEP_LRN,
+	CU_STEP_RESIZE,
+	CU_STEP_GATHER,
+	CU_STEP_PREPROCESS /* in front of a program */
+};
+
 struct cu_act {
 	int op;
 	float alpha, beta;

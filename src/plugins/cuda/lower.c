@@ -82,6 +82,8 @@ int cu_make(struct cu_build *b, int value, enum cu_layout layout)
 
 	if (layout == CU_MAP)
 		n = n / (size_t)s->dim[1] * (size_t)cu_padded(b, value);
+	/* Threads are numbered in 32 bits. */
+	b->too_large = b->too_large || n > UINT32_MAX;
 	int buf = cu_buf_new(b->p, CU_BUF_ARENA, n * cu_type_size(cu_held_as(b, value)));
 	b->val[value].buf[layout] = buf;
 	return buf;
@@ -362,6 +364,9 @@ int cu_lower(const struct nx_graph *g, const struct cu_lower_opts *opts, struct 
 	if (b.n_refused)
 		rc = nx_err_set(err, NX_EUNSUPP, "the cuda device lacks %zu operators: %.700s",
 			b.n_refused, b.refused.data);
+	else if (b.too_large)
+		rc = nx_err_set(err, NX_EUNSUPP,
+			"the cuda device takes no tensors of more than 4294967295 elements");
 	nx_fusion_release(&b.fusion);
 	nx_buf_release(&b.refused);
 	free(b.val);

@@ -46,6 +46,7 @@ struct cu_build {
 	bool *done; /* of each node: part of a chain that has been emitted */
 	struct nx_buf refused;
 	size_t n_refused;
+	bool too_large;
 };
 
 #define CU_NOT_MINE 1 /* an emitter's answer: there is no kernel for this node */

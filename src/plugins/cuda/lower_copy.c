@@ -13,7 +13,7 @@
 
 void cu_copy_on_host(const struct cu_copy *c)
 {
-	for (int64_t i = 0; i < c->count; i++)
+	for (uint32_t i = 0; i < (uint32_t)c->count; i++)
 		cu_copy_at(c, i);
 }
 

@@ -54,21 +54,6 @@ bool cu_is_relu(const struct cu_act *act);
  * for activations that only its run-time compiler fuses fp32. */
 int cu_conv_bias_type(const struct cu_conv *c);
 
-enum cu_step_kind {
-	CU_STEP_CONV, /* buffers: y, x, weights, bias, residual */
-	CU_STEP_GEMM, /* y, a, b, bias */
-	CU_STEP_COPY, /* kernels: the pointers p[] in order */
-	CU_STEP_MAP,
-	CU_STEP_POOL,
-	CU_STEP_DEPTHWISE,
-	CU_STEP_DIRECT,
-	CU_STEP_GLOBAL,
-	CU_STEP_ROWS,
-	CU_STEP_LRN,
-	CU_STEP_RESIZE,
-	CU_STEP_GATHER,
-};
-
 #define CU_NO_BUF    (-1)
 #define CU_STEP_BUFS 6
 
@@ -88,6 +73,7 @@ struct cu_step {
 		struct cu_lrn lrn;
 		struct cu_resize resize;
 		struct cu_gather gather;
+		struct cu_preprocess preprocess;
 		struct cu_conv conv;
 		struct cu_gemm gemm;
 	} u;

@@ -26,7 +26,7 @@ static inline void emulate_conv(const struct cu_conv *c, void *const *p)
 	int per_in = c->c / c->groups, per_out = c->k / c->groups;
 
 	for (int64_t i = 0; i < (int64_t)w->n * w->p * w->q * c->k; i++) {
-		struct cu_place at = cu_place_of(w, c->k, i, 1);
+		struct cu_place at = cu_place_of(w, c->k, (uint32_t)i, 1);
 		float sum = 0;
 		for (int r = 0; r < w->r; r++)
 			for (int s = 0; s < w->s; s++) {
@@ -43,7 +43,7 @@ static inline void emulate_conv(const struct cu_conv *c, void *const *p)
 			}
 		if (c->residual)
 			sum += cu_load(p[4], c->type, i);
-		sum += cu_load(p[3], c->type, at.c);
+		sum += cu_load(p[3], cu_conv_bias_type(c), at.c);
 		cu_store(p[0], c->type, i, cu_unary(c->act.op, sum, c->act.alpha, c->act.beta));
 	}
 }
@@ -91,9 +91,9 @@ static inline int64_t pixels_of(const struct cu_window *w)
 	return (int64_t)w->n * w->p * w->q;
 }
 
-#define EMULATE_EACH(n, call)             \
-	for (int64_t i = 0; i < (n); i++) \
-		call;                     \
+#define EMULATE_EACH(n, call)                        \
+	for (uint32_t i = 0; i < (uint32_t)(n); i++) \
+		call;                                \
 	break
 
 static inline void emulate_step(const struct cu_step *step, void *const *p)
@@ -136,6 +136,9 @@ static inline void emulate_step(const struct cu_step *step, void *const *p)
 		EMULATE_EACH((int64_t)s.u.resize.n * s.u.resize.p_out * s.u.resize.q_out *
 				     s.u.resize.channels / s.u.resize.width,
 			cu_resize_at(&s.u.resize, i, s.u.resize.width));
+	case CU_STEP_PREPROCESS:
+		EMULATE_EACH((int64_t)s.u.preprocess.n * s.u.preprocess.h * s.u.preprocess.w,
+			cu_preprocess_at(&s.u.preprocess, i));
 	case CU_STEP_GATHER:
 		EMULATE_EACH(s.u.gather.outer * s.u.gather.n * s.u.gather.inner,
 			cu_gather_at(&s.u.gather, i));
