@@ -335,10 +335,10 @@ static void read_engine(cudnnBackendDescriptor_t config, struct cu_plan *p)
 }
 
 /* Finalises the plan of a configuration and keeps it if it is within the workspace. */
-static void add_plan(
-	struct cu_dnn *dnn, cudnnBackendDescriptor_t config, size_t workspace, struct cu_plans *out)
+static void add_plan(struct cu_dnn *dnn, cudnnBackendDescriptor_t config, size_t number,
+	size_t workspace, struct cu_plans *out)
 {
-	struct cu_plan p = { .engine = -1 };
+	struct cu_plan p = { .engine = -1, .number = number };
 	struct maker m = { .st = CUDNN_STATUS_SUCCESS };
 	int64_t bytes = -1, n = 0;
 	cudnnBackendDescriptor_t d = make(&m, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -398,8 +398,8 @@ static cudnnBackendDescriptor_t *configs_of(struct cu_dnn *dnn, cudnnBackendDesc
 
 static const cudnnBackendHeurMode_t modes[] = { CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK };
 
-int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspace, size_t max,
-	struct cu_plans *out, struct nx_err *err)
+int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspace, size_t first,
+	size_t max, struct cu_plans *out, struct nx_err *err)
 {
 	struct maker m = { .st = CUDNN_STATUS_SUCCESS };
 	cudnnBackendDescriptor_t graph = conv_graph(&m, conv);
@@ -414,11 +414,11 @@ int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspac
 		size_t n;
 		cudnnBackendDescriptor_t *config = configs_of(dnn, graph, modes[i], &n);
 		for (size_t k = 0; k < n; k++) {
-			if (out->n < max)
-				add_plan(dnn, config[k], workspace, out);
+			if (out->n < max && out->listed >= first)
+				add_plan(dnn, config[k], out->listed, workspace, out);
 			cudnnBackendDestroyDescriptor(config[k]);
+			out->listed++;
 		}
-		out->listed += n;
 		free(config);
 	}
 	release(&m);
@@ -430,17 +430,23 @@ size_t cu_dnn_count(struct cu_dnn *dnn, const struct cu_conv *conv)
 	struct cu_plans plans;
 	struct nx_err err = NX_ERR_INIT;
 
-	if (cu_dnn_plans(dnn, conv, 0, 0, &plans, &err))
+	if (cu_dnn_plans(dnn, conv, 0, 0, 0, &plans, &err))
 		return 0;
 	cu_plans_release(&plans);
 	return plans.listed;
 }
 
+void cu_plan_free(struct cu_plan *plan)
+{
+	if (plan->descriptor)
+		cudnnBackendDestroyDescriptor(plan->descriptor);
+	plan->descriptor = NULL;
+}
+
 void cu_plans_release(struct cu_plans *plans)
 {
 	for (size_t i = 0; i < plans->n; i++)
-		if (plans->plan[i].descriptor)
-			cudnnBackendDestroyDescriptor(plans->plan[i].descriptor);
+		cu_plan_free(&plans->plan[i]);
 	free(plans->plan);
 	plans->plan = NULL;
 	plans->n = plans->cap = 0;

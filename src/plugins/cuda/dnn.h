@@ -28,6 +28,8 @@ enum cu_plan_note {
 
 struct cu_plan {
 	void *descriptor; /* finalised */
+	size_t number;    /* among the configurations listed; the same in every process that has
+			   * the same cuDNN and kind of device */
 	int64_t engine;   /* cuDNN's number */
 	unsigned notes;   /* enum cu_plan_note */
 	size_t workspace; /* bytes */
@@ -40,12 +42,14 @@ struct cu_plans {
 };
 
 /*
- * All plans of a convolution that heuristics A and FALLBACK name, each once, in their order and
- * within 'workspace' bytes.  None is no error.  At most 'max' are finalised.
+ * The plans of a convolution that heuristics A and FALLBACK name, in their order and within
+ * 'workspace' bytes, from configuration 'first' on; none is no error.  At most 'max' are
+ * finalised, which takes time for those that are compiled here.
  */
-int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspace, size_t max,
-	struct cu_plans *out, struct nx_err *err);
+int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspace, size_t first,
+	size_t max, struct cu_plans *out, struct nx_err *err);
 void cu_plans_release(struct cu_plans *plans);
+void cu_plan_free(struct cu_plan *plan); /* one that was taken out of a list, or none */
 
 /* How many configurations heuristics name for a convolution; finalises nothing. */
 size_t cu_dnn_count(struct cu_dnn *dnn, const struct cu_conv *conv);
