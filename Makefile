@@ -219,7 +219,10 @@ $(B)/lib/cuda-device.a: $(CUDA_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(CUDA_OBJS): OBJ_CFLAGS := -fvisibility=hidden $(CUDA_CFLAGS)
 # One object for all modes: it takes most of a minute, and nothing in it depends on the mode.
-build/cuda/%.cu.o: src/plugins/cuda/%.cu Makefile
+CUDA_STAMP := build/cuda/flags
+$(if $(CUDA_FOUND),$(shell mkdir -p build/cuda; printf '%s\n' '$(NVCC) $(NVCC_FLAGS)' | cmp -s - $(CUDA_STAMP) || \
+	printf '%s\n' '$(NVCC) $(NVCC_FLAGS)' > $(CUDA_STAMP)))
+build/cuda/%.cu.o: src/plugins/cuda/%.cu $(CUDA_STAMP)
 	@mkdir -p $(@D)
 	@echo "  NVCC    $<"
 	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
@@ -270,10 +273,18 @@ $(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
 DEPS_cuda := $(if $(CUDA_FOUND),cuda-device) cuda-plan fuse model formats json core
 LIBS_cuda-device := $(LIBS_cuda)
 $(eval $(call unit_rule,cuda))
+# The same programs as a plugin for the tools: run on the host, for tests alone.
+EMULATE := $(B)/tests/plugins/emulate.so
+$(EMULATE): tests/unit/cuda/plugin_emulate.c $(B)/lib/cuda-plan.a $(PLUGIN_ARCHIVES) $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) -shared -fvisibility=hidden $(ALL_CFLAGS) -MF $@.d $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
+		$(B)/lib/cuda-plan.a $(PLUGIN_ARCHIVES) -Wl,--end-group -Wl,--exclude-libs,ALL \
+		$(call libs,model formats json core)
 UNIT_BINS := $(if $(CUDA_FOUND),$(UNIT_BINS),$(filter-out $(B)/tests/cuda/test_plans,$(UNIT_BINS)))
 
 .PHONY: check unit check-real check-san demo
-unit: $(UNIT_BINS) plugins
+unit: $(UNIT_BINS) $(EMULATE) plugins
 check: all unit
 	@sh tests/run.sh $(B)
 
