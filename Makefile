@@ -5,6 +5,7 @@
 #   make demo          profile -> plan -> serve -> route -> bench on the shipped video
 #   make check         all tests; ends with "N passed, N failed, N skipped"
 #   make lint          formatting, layering, sizes, man pages, shell scripts
+#   make check-gpu     the cuda plugin on a GPU; bench-gpu: against PyTorch there
 #   make bench-engine  the engine against ONNX Runtime, images a second
 #   make bench-plan    devices planned against bounds and the paper's algorithm, and how long it takes
 #   make bench-load    how long a model takes to its first answer, and its memory
@@ -304,6 +305,31 @@ check-san:
 .PHONY: programs_san
 programs_san: $(PROGRAMS) $(PLUGINS)
 
+# On a machine with a GPU, a driver, cuDNN and Python with PyTorch, and nothing else: the programs
+# stand alone (build/gpu), so that they can be built elsewhere and carried there.  Without a GPU
+# both say so in one line.  bench-gpu: ARGS=--help.
+GPU_PROGRAMS := build/gpu/check build/gpu/bench
+.PHONY: check-gpu bench-gpu gpu-programs gpu-data
+# What was built elsewhere is taken as it is where it cannot be built.
+gpu-programs: $(if $(and $(CUDA_FOUND),$(wildcard $(ONNX_PROTO_DIR)/onnx.proto)),$(GPU_PROGRAMS))
+GPU_MODELS := mnist-cntk cifar10-winml face-rfb-320 face-rfb-320-simplified conv-mobilenet-v1-0.25-224 \
+	conv-emotion-mini-xception conv-squeezenet-fp32 superres-224 det-light-person det-yolox-nano-416
+gpu-data:
+	@mkdir -p build/gpu/data/models build/gpu/data/golden build/gpu/data/models-light
+	@for m in $(GPU_MODELS); do cp $(DATA)/models/$$m.onnx build/gpu/data/models/ && \
+		cp -r $(DATA)/golden/$$m build/gpu/data/golden/ || exit 1; done
+	@cp $(DATA)/models-light/light_resnet50.onnx $(DATA)/models-light/light_vgg19.onnx build/gpu/data/models-light/
+check-gpu: gpu-programs
+	@NEXUS_TEST_DATA='$(DATA)' sh tests/gpu/check.sh
+bench-gpu: gpu-programs
+	@NEXUS_TEST_DATA='$(DATA)' sh tests/gpu/bench.sh $(ARGS)
+build/gpu/%: tests/gpu/%.c $(B)/lib/cuda-device.a $(PLUGIN_ARCHIVES) $(B)/lib/cuda-plan.a $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d $(CUDA_CFLAGS) -Itests/lib $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group \
+		$(B)/lib/cuda-device.a $(B)/lib/cuda-plan.a $(PLUGIN_ARCHIVES) -Wl,--end-group $(LIBS_cuda) \
+		-s -l:libprotobuf-c.a -l:libcheck_pic.a -l:libsubunit.a -l:libcrypto.a -lm -ldl -lpthread -lrt
+
 # The engine against ONNX Runtime: ARGS='--models resnet50 --batches 1,8 --rounds 3' for a quick
 # look, ARGS=--help for all; see tests/bench/engine/run.sh.
 ARGS ?=
@@ -336,8 +362,8 @@ demo: all
 
 # ---- lint ------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch] tests/bench/*/*.[ch]))
-SH_FILES := $(sort $(wildcard examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t tests/real/*.sh tests/real/*.t tests/bench/*/*.sh .ci/run))
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] tests/fuzz/*.[ch] tests/bench/*/*.[ch] tests/gpu/*.[ch]))
+SH_FILES := $(sort $(wildcard tests/gpu/*.sh examples/*.sh share/nexus/*.sh share/nexus/nexus-replan tests/*.sh tests/lib/*.sh tests/lint/*.sh tests/cli/*.t tests/real/*.sh tests/real/*.t tests/bench/*/*.sh .ci/run))
 .PHONY: lint format headers man fuzz
 lint: headers
 	@sh tests/lint/lint.sh
