@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The cuda plugin where there is no GPU, and its programs run on the host by the tools.
+. "$NX_SRC/tests/lib/tap.sh"
+plugins=$NX_BIN/../lib/nexus
+data=${NX_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data}
+
+if [ ! -f "$plugins/cuda.so" ]; then
+	skip 4 "the cuda plugin is not built"
+else
+	# The driver brings libcuda: who links it cannot be loaded without.
+	is "libcuda is not linked" "$(objdump -p "$plugins/cuda.so" | grep -c 'NEEDED.*libcuda\.so')" 0
+	status 0 "the tools list devices" nexus-profile --list-devices
+	like "the CPU among them" out '^cpu '
+	if grep -q '^cuda' out; then
+		skip 1 "there is a GPU"
+	else
+		status 69 "no GPU" nexus-profile -d cuda "$NX_SRC/examples"
+	fi
+fi
+
+# Everything a GPU would do but the libraries' own work, on the ONNX project's node tests: right
+# or refused by name, and no fewer than have been right before.
+if [ ! -f "$NX_BIN/../tests/plugins/emulate.so" ] || [ ! -d "$data/node" ]; then
+	skip 3 "no emulated device, or libonnx-testdata is not installed"
+else
+	export NEXUS_PLUGIN_PATH="$NX_BIN/../tests/plugins"
+	grep -v '^#' "$NX_SRC/tests/conformance/onnx-node.txt" | sed "s|^|$data/node/|" >list
+	# shellcheck disable=SC2046
+	status 0 "node tests" nexus-profile -d emulate --verify $(cat list)
+	is "none is wrong" "$(jq -r 'select(.status == "fail") | .test' out)" ""
+	passed=$(jq -r 'select(.status == "pass") | .test' out | wc -l)
+	echo "# $passed of $(wc -l <list) pass"
+	is "as many are right as before" "$([ "$passed" -ge 300 ] && echo yes)" yes
+fi
+done_testing
