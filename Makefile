@@ -373,9 +373,10 @@ format:
 
 # Each header compiles alone.
 headers: $(ONNX_PB).h
-	@for h in $(filter src/%.h,$(C_FILES)); do \
-		echo 'extern int nx_headers;' | $(CC) $(ALL_CFLAGS) -MF /dev/null -I$(LLHTTP_INC) $(CFLAGS_av) \
-			-fsyntax-only -include $$h -x c - || exit 1; done
+	@for h in $(filter-out $(if $(CUDA_FOUND),,src/plugins/cuda/device.h src/plugins/cuda/exec.h \
+		src/plugins/cuda/tune.h),$(filter src/%.h,$(C_FILES))); do \
+		echo 'extern int nx_headers;' | $(CC) $(ALL_CFLAGS) $(CUDA_CFLAGS) -MF /dev/null -I$(LLHTTP_INC) \
+			$(CFLAGS_av) -fsyntax-only -include $$h -x c - || exit 1; done
 
 # Rewrites the OPTIONS of the man pages from the option tables.
 man: programs
