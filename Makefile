@@ -285,7 +285,7 @@ $(EMULATE): tests/unit/cuda/plugin_emulate.c $(B)/lib/cuda-plan.a $(PLUGIN_ARCHI
 UNIT_BINS := $(if $(CUDA_FOUND),$(UNIT_BINS),$(filter-out $(B)/tests/cuda/test_plans,$(UNIT_BINS)))
 
 .PHONY: check unit check-real check-san demo
-unit: $(UNIT_BINS) $(EMULATE) plugins
+unit: $(UNIT_BINS) $(EMULATE) plugins $(if $(filter release,$(MODE)),gpu-programs)
 check: all unit
 	@sh tests/run.sh $(B)
 

@@ -6,16 +6,17 @@ plugins=$NX_BIN/../lib/nexus
 data=${NX_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data}
 
 if [ ! -f "$plugins/cuda.so" ]; then
-	skip 4 "the cuda plugin is not built"
+	skip 5 "the cuda plugin is not built"
 else
 	# The driver brings libcuda: who links it cannot be loaded without.
 	is "libcuda is not linked" "$(objdump -p "$plugins/cuda.so" | grep -c 'NEEDED.*libcuda\.so')" 0
 	status 0 "the tools list devices" nexus-profile --list-devices
 	like "the CPU among them" out '^cpu '
 	if grep -q '^cuda' out; then
-		skip 1 "there is a GPU"
+		skip 2 "there is a GPU"
 	else
 		status 69 "no GPU" nexus-profile -d cuda "$NX_SRC/examples"
+		is "the tests for one say so in a line" "$(sh "$NX_SRC/tests/gpu/check.sh" | wc -l)" 1
 	fi
 fi
 

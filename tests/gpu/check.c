@@ -40,7 +40,7 @@ static struct nx_plugin_device *device(void)
 }
 
 static struct nx_plugin_exec *compile(
-	const char *what, const struct nx_graph *g, int type, const char *tuning)
+	const char *what, const struct nx_graph *g, int type, const char *choices)
 {
 	const struct nx_compile_opts opts = {
 		.size = sizeof opts, .precision = precisions[type], .tuning = tuning

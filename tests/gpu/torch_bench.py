@@ -263,16 +263,24 @@ def runner(net, kind, batch):
     else:
         call = lambda: net(x)
 
+    def on_device():
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        call()
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end)
+
     def once():
         x.copy_(host, non_blocking=True)
         answers = [o.to("cpu", non_blocking=True) for o in call()]
         torch.cuda.synchronize()
         return answers
-    return once
+    return once, on_device
 
 
 def bench(net, name, kind, seconds, batch):
-    once = runner(net, kind, batch)
+    once, on_device = runner(net, kind, batch)
     for _ in range(5):
         once()
     took, end = [], time.perf_counter() + seconds
@@ -281,8 +289,11 @@ def bench(net, name, kind, seconds, batch):
         once()
         took.append((time.perf_counter() - begin) * 1e3)
     ms = statistics.median(took)
+    alone, end = [], time.perf_counter() + seconds
+    while len(alone) < 2000 and (len(alone) < 21 or time.perf_counter() < end):
+        alone.append(on_device())
     print(json.dumps({"engine": "torch-" + kind, "model": name, "precision": "fp16",
-                      "batch": batch, "ms": round(ms, 4), "images_s": round(batch * 1e3 / ms, 1),
+                      "batch": batch, "device_ms": round(statistics.median(alone), 4), "ms": round(ms, 4), "images_s": round(batch * 1e3 / ms, 1),
                       "rounds": len(took)}))
 
 

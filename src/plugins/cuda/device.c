@@ -9,6 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether nothing works in this process after an error. */
+static bool is_sticky(cudaError_t e)
+{
+	static const cudaError_t sticky[] = { cudaErrorIllegalAddress, cudaErrorLaunchFailure,
+		cudaErrorLaunchTimeout, cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
+		cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorHardwareStackError,
+		cudaErrorECCUncorrectable, cudaErrorAssert, cudaErrorDevicesUnavailable,
+		cudaErrorContextIsDestroyed, cudaErrorUnknown };
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(sticky); i++)
+		if (e == sticky[i])
+			return true;
+	return false;
+}
+
 int cu_check(struct nx_plugin_device *dev, cudaError_t e, const char *what, struct nx_err *err)
 {
 	if (e == cudaSuccess)
@@ -16,7 +31,7 @@ int cu_check(struct nx_plugin_device *dev, cudaError_t e, const char *what, stru
 	cudaGetLastError(); /* a passing error must not be seen by the next call */
 	if (e == cudaErrorMemoryAllocation)
 		return nx_err_set(err, NX_EOS, "no GPU memory (%s)", what);
-	dev->lost = dev->lost || cudaDeviceSynchronize() != cudaSuccess;
+	dev->lost = dev->lost || is_sticky(e);
 	return nx_err_set(err, NX_EUNAVAIL, "%s: %s%s", what, cudaGetErrorString(e),
 		dev->lost ? "; the GPU is lost to this process" : "");
 }

@@ -256,7 +256,8 @@ static bool activation(struct maker *m, const struct cu_act *act, cudnnBackendDe
 }
 
 /* NULL where cuDNN has no word for the activation. */
-static cudnnBackendDescriptor_t conv_graph(struct maker *m, const struct cu_conv *c)
+static cudnnBackendDescriptor_t conv_graph(
+	struct maker *m, const struct cu_dnn *dnn, const struct cu_conv *c)
 {
 	const struct cu_window *w = &c->win;
 	const cudnnDataType_t type = data_type(c->type), wide = CUDNN_DATA_FLOAT;
@@ -285,6 +286,8 @@ static cudnnBackendDescriptor_t conv_graph(struct maker *m, const struct cu_conv
 		op[n++] = pointwise(m, f, last, NULL, y);
 	}
 	cudnnBackendDescriptor_t g = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+	if (dnn->handle)
+		set(m, g, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &dnn->handle);
 	set(m, g, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, n, op);
 	finish(m, g);
 	return g;
@@ -402,7 +405,7 @@ int cu_dnn_plans(struct cu_dnn *dnn, const struct cu_conv *conv, size_t workspac
 	size_t max, struct cu_plans *out, struct nx_err *err)
 {
 	struct maker m = { .st = CUDNN_STATUS_SUCCESS };
-	cudnnBackendDescriptor_t graph = conv_graph(&m, conv);
+	cudnnBackendDescriptor_t graph = conv_graph(&m, dnn, conv);
 
 	memset(out, 0, sizeof *out);
 	if (m.st != CUDNN_STATUS_SUCCESS) {

@@ -116,7 +116,7 @@ int cu_exec_choose(struct nx_plugin_exec *e, size_t i, size_t number, struct nx_
 	struct cu_plans plans = { 0 };
 
 	if (s->kind == CU_STEP_GEMM) {
-		int n = cu_product_algos(e->dev->lt, b->product, CU_WORKSPACE_BYTES, err);
+		int n = cu_product_algos(e->dev->lt, b->product, CU_WORKSPACE_BYTES, b->p[3], err);
 		if (n <= 0)
 			return n ? n
 				 : nx_err_set(err, NX_EUNSUPP,
@@ -181,22 +181,64 @@ int cu_exec_step(struct nx_plugin_exec *e, size_t i, struct nx_err *err)
 
 static int start_all(struct nx_plugin_exec *e, struct nx_err *err)
 {
-	cudaStream_t stream = e->dev->stream;
 	int rc = 0;
 
-	for (size_t i = 0; i < e->n_in && rc == 0; i++)
-		rc = cu_check(e->dev,
-			cudaMemcpyAsync(e->in[i].device, e->in[i].pinned, e->in[i].bytes,
-				cudaMemcpyHostToDevice, stream),
-			"copying an input", err);
 	for (size_t i = 0; i < e->program->n_steps && rc == 0; i++)
 		rc = cu_exec_step(e, i, err);
-	for (size_t i = 0; i < e->n_out && rc == 0; i++)
-		rc = cu_check(e->dev,
-			cudaMemcpyAsync(e->out[i].pinned, e->out[i].device, e->out[i].bytes,
-				cudaMemcpyDeviceToHost, stream),
-			"copying an output", err);
 	return rc;
+}
+
+/* Memory that the device reads by itself needs no copy of ours; an error means that it is not. */
+static bool is_pinned(const void *p)
+{
+	struct cudaPointerAttributes a;
+
+	if (cudaPointerGetAttributes(&a, p) == cudaSuccess)
+		return a.type == cudaMemoryTypeHost;
+	cudaGetLastError();
+	return false;
+}
+
+static int copy_in(struct nx_plugin_exec *e, const void *const *in, struct nx_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < e->n_in && rc == 0; i++) {
+		const struct cu_port *port = &e->in[i];
+		const void *from = port->pinned;
+		if (is_pinned(in[i]))
+			from = in[i];
+		else
+			memcpy(port->pinned, in[i], port->bytes);
+		rc = cu_check(e->dev,
+			cudaMemcpyAsync(port->device, from, port->bytes, cudaMemcpyHostToDevice,
+				e->dev->stream),
+			"copying an input", err);
+	}
+	return rc;
+}
+
+/* Starts the copies to where the outputs are wanted, or to where they wait for copy_rest(). */
+static int copy_out(struct nx_plugin_exec *e, void *const *out, struct nx_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < e->n_out && rc == 0; i++) {
+		struct cu_port *port = &e->out[i];
+		port->direct = is_pinned(out[i]);
+		rc = cu_check(e->dev,
+			cudaMemcpyAsync(port->direct ? out[i] : port->pinned, port->device,
+				port->bytes, cudaMemcpyDeviceToHost, e->dev->stream),
+			"copying an output", err);
+	}
+	return rc;
+}
+
+static void copy_rest(const struct nx_plugin_exec *e, void *const *out)
+{
+	for (size_t i = 0; i < e->n_out; i++)
+		if (!e->out[i].direct)
+			memcpy(out[i], e->out[i].pinned, e->out[i].bytes);
 }
 
 /* One run in the open loads every module; then the same is recorded. */
@@ -206,7 +248,9 @@ static int record(struct nx_plugin_exec *e, struct nx_err *err)
 	cudaGraph_t graph = NULL;
 
 	for (size_t i = 0; i < e->n_in; i++)
-		memset(e->in[i].pinned, 0, e->in[i].bytes);
+		if (cu_check(dev, cudaMemsetAsync(e->in[i].device, 0, e->in[i].bytes, dev->stream),
+			    "the first run", err))
+			return -err->code;
 	if (start_all(e, err) ||
 		cu_check(dev, cudaStreamSynchronize(dev->stream), "the first run", err) ||
 		cu_check(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeThreadLocal),
@@ -249,14 +293,12 @@ int cu_exec_run(
 
 	if (dev->lost)
 		return nx_err_set(err, NX_EUNAVAIL, "the GPU is lost to this process");
-	for (size_t i = 0; i < e->n_in; i++)
-		memcpy(e->in[i].pinned, in[i], e->in[i].bytes);
-	if (cu_check(dev, cudaSetDevice(dev->ordinal), "running", err) ||
+	if (cu_check(dev, cudaSetDevice(dev->ordinal), "running", err) || copy_in(e, in, err) ||
 		cu_check(dev, cudaGraphLaunch(e->graph, dev->stream), "running", err) ||
+		copy_out(e, out, err) ||
 		cu_check(dev, cudaStreamSynchronize(dev->stream), "running", err))
 		return -err->code;
-	for (size_t i = 0; i < e->n_out; i++)
-		memcpy(out[i], e->out[i].pinned, e->out[i].bytes);
+	copy_rest(e, out);
 	return 0;
 }
 

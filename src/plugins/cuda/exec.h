@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An executable: a program bound to device memory, with a kernel chosen for each step, recorded
- * as one CUDA graph from the copy of the inputs to that of the outputs.  Nothing is allocated
- * after it has been made.
+ * as one CUDA graph between the copies of inputs and outputs.  Nothing is allocated after it has
+ * been made.
  */
 #ifndef NX_PLUGINS_CUDA_EXEC_H
 #define NX_PLUGINS_CUDA_EXEC_H
@@ -22,6 +22,7 @@ struct cu_bound {
 struct cu_port {
 	size_t bytes;
 	void *pinned, *device;
+	bool direct; /* of the run at hand: copied to the caller's memory without ours */
 };
 
 struct nx_plugin_exec {

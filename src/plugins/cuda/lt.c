@@ -132,13 +132,17 @@ void cu_product_free(struct cu_product **pp)
 	*pp = NULL;
 }
 
-int cu_product_algos(struct cu_lt *lt, struct cu_product *p, size_t workspace, struct nx_err *err)
+int cu_product_algos(
+	struct cu_lt *lt, struct cu_product *p, size_t workspace, void *bias, struct nx_err *err)
 {
 	cublasLtMatmulHeuristicResult_t found[CU_PRODUCT_ALGOS];
 	cublasLtMatmulPreference_t preference = NULL;
 	int n = 0;
 	cublasStatus_t st = cublasLtMatmulPreferenceCreate(&preference);
 
+	if (st == CUBLAS_STATUS_SUCCESS && p->gemm.bias)
+		st = cublasLtMatmulDescSetAttribute(
+			p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
 	if (st == CUBLAS_STATUS_SUCCESS)
 		st = cublasLtMatmulPreferenceSetAttribute(preference,
 			CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
@@ -160,14 +164,9 @@ int cu_product_run(struct cu_lt *lt, struct cu_product *p, int number, void *con
 	void *workspace, size_t bytes, void *stream, struct nx_err *err)
 {
 	const float one = 1, zero = 0;
-	cublasStatus_t st = CUBLAS_STATUS_SUCCESS;
+	cublasStatus_t st = cublasLtMatmul(lt->handle, p->desc, &one, at[2], p->left, at[1],
+		p->right, &zero, at[0], p->out, at[0], p->out, &p->algo[number], workspace, bytes,
+		(cudaStream_t)stream);
 
-	if (p->gemm.bias)
-		st = cublasLtMatmulDescSetAttribute(
-			p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &at[3], sizeof at[3]);
-	if (st == CUBLAS_STATUS_SUCCESS)
-		st = cublasLtMatmul(lt->handle, p->desc, &one, at[2], p->left, at[1], p->right,
-			&zero, at[0], p->out, at[0], p->out, &p->algo[number], workspace, bytes,
-			(cudaStream_t)stream);
 	return check(st, "running", err);
 }

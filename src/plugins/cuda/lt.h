@@ -15,12 +15,12 @@ struct cu_product;
 int cu_product_new(const struct cu_gemm *gemm, struct cu_product **out, struct nx_err *err);
 void cu_product_free(struct cu_product **product);
 
-/* Asks for algorithms within 'workspace' bytes: how many there are, best first, or an error. */
+/* Asks for algorithms within 'workspace' bytes: how many there are, best first, or an error.
+ * 'bias' is where it will be (NULL if there is none). */
 #define CU_PRODUCT_ALGOS 16
-int cu_product_algos(
-	struct cu_lt *lt, struct cu_product *product, size_t workspace, struct nx_err *err);
-/* Runs with algorithm 'number' (below what cu_product_algos said).  p: y, a, b, bias; device
- * memory; the bias may change from call to call only if the product is not being captured. */
+int cu_product_algos(struct cu_lt *lt, struct cu_product *product, size_t workspace, void *bias,
+	struct nx_err *err);
+/* Runs with algorithm 'number' (below what cu_product_algos said).  p: y, a, b; device memory. */
 int cu_product_run(struct cu_lt *lt, struct cu_product *product, int number, void *const *p,
 	void *workspace, size_t bytes, void *stream, struct nx_err *err);
 

@@ -94,7 +94,9 @@ static int try_plans(
 static int try_algos(
 	struct tuning *t, struct nx_plugin_exec *e, size_t i, struct best *best, struct nx_err *err)
 {
-	int n = cu_product_algos(t->dev->lt, e->bound[i].product, CU_WORKSPACE_BYTES, err), rc = 0;
+	int n = cu_product_algos(
+		    t->dev->lt, e->bound[i].product, CU_WORKSPACE_BYTES, e->bound[i].p[3], err),
+	    rc = 0;
 
 	for (int k = 0; k < n && rc == 0 && !over(t); k++) {
 		e->bound[i].algo = k;
