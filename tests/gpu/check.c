@@ -43,7 +43,7 @@ static struct nx_plugin_exec *compile(
 	const char *what, const struct nx_graph *g, int type, const char *choices)
 {
 	const struct nx_compile_opts opts = {
-		.size = sizeof opts, .precision = precisions[type], .tuning = tuning
+		.size = sizeof opts, .precision = precisions[type], .tuning = choices
 	};
 	struct nx_plugin_exec *e = NULL;
 	struct nx_err err = NX_ERR_INIT;
