@@ -260,6 +260,25 @@ START_TEST(nonsense_is_refused)
 }
 END_TEST
 
+/* Other activations than ReLU are fused by kernels that cuDNN compiles, for which it wants a driver,
+ * if only a stub ($NX_CUDA_STUB says that it is there); else they are steps of their own. */
+START_TEST(activations_are_fused_where_a_driver_is)
+{
+	static const struct cu_act acts[] = { { CU_OP_LEAKY, 0.1f, 0 }, { CU_OP_CLIP, 0, 6 },
+		{ CU_OP_ELU, 1, 0 }, { CU_OP_SIGMOID, 0, 0 }, { CU_OP_TANH, 0, 0 },
+		{ CU_OP_SWISH, 0, 0 }, { CU_OP_SOFTPLUS, 0, 0 } };
+	struct cu_dnn *dnn = open_h200();
+
+	for (size_t i = 0; getenv("NX_CUDA_STUB") && i < 2 * NX_ARRAY_LEN(acts); i++) {
+		struct cu_conv c = conv_of(8, 14, 256, 256, 3, 1, CU_F16);
+		c.act = acts[i / 2];
+		c.residual = i % 2;
+		ck_assert_msg(cu_dnn_count(dnn, &c) > 0, "activation %d", c.act.op);
+	}
+	cu_dnn_close(&dnn);
+}
+END_TEST
+
 START_TEST(products_are_described)
 {
 	struct cu_product *p = NULL;
@@ -309,7 +328,8 @@ END_TEST
 
 UNIT_MAIN("cuda/plans", known_shapes_run_on_tensor_cores, trained_networks_run_on_tensor_cores,
 	choices_are_found_again, a_small_workspace_leaves_plans_out, nonsense_is_refused,
-	products_are_described, without_a_gpu_there_is_one_line)
+	activations_are_fused_where_a_driver_is, products_are_described,
+	without_a_gpu_there_is_one_line)
 
 #ifdef NX_SANITIZE
 /* cuDNN keeps blocks for the life of a process, in libraries that it closes before the leak
