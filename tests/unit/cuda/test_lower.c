@@ -305,6 +305,12 @@ START_TEST(odd_concats)
 	attr_int(g, "axis", 2);
 	check("rows of such maps", g, conv(g, y, 4, 3, 1, false));
 
+	/* 1 / 0 in the padding would become no number in the convolution. */
+	g = graph(SHAPE(1, 5, 6, 6));
+	y = NODE(g, "Add", NODE(g, "Abs", pool1(g, g->in[0])), constant(g, 1, 1, SHAPE(5, 1, 1)));
+	y = NODE(g, "Reciprocal", y);
+	check("padding stays finite", g, conv(g, y, 4, 5, 3, true));
+
 	g = graph(SHAPE(1, 3, 5, 5));
 	y = NODE(g, "Concat", NODE(g, "Exp", g->in[0]), weights(g, SHAPE(1, 2, 5, 5)));
 	attr_int(g, "axis", 1);
