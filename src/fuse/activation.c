@@ -55,11 +55,13 @@ struct nx_act nx_act_of(const struct nx_graph *g, const struct nx_node *n)
 	return none;
 }
 
+/* Softplus stays on its own: what libraries have for the end of a group is off where it is small. */
 void nx_fuse_activation(const struct nx_finder *f, struct nx_group *group)
 {
 	int node = nx_finder_next(f, group->out);
 
-	if (node < 0 || f->g->nodes[node].in[0] != group->out)
+	if (node < 0 || f->g->nodes[node].in[0] != group->out ||
+		nx_node_is(&f->g->nodes[node], "Softplus"))
 		return;
 	group->act = nx_act_of(f->g, &f->g->nodes[node]);
 	if (group->act.kind != NX_ACT_NONE)

@@ -27,7 +27,6 @@ dnnl_alg_kind_t dnn_alg_of(enum nx_act_kind kind)
 		[NX_ACT_TANH] = dnnl_eltwise_tanh,
 		[NX_ACT_HARDSWISH] = dnnl_eltwise_hardswish,
 		[NX_ACT_SWISH] = dnnl_eltwise_swish,
-		[NX_ACT_SOFTPLUS] = dnnl_eltwise_soft_relu,
 		[NX_ACT_EXP] = dnnl_eltwise_exp,
 		[NX_ACT_ABS] = dnnl_eltwise_abs,
 		[NX_ACT_SQRT] = dnnl_eltwise_sqrt,

@@ -226,6 +226,7 @@ int cpu_emit_node(struct cpu_build *b, const struct nx_node *n, struct nx_err *e
 		{ "LogSoftmax", emit_softmax },
 		{ "Transpose", cpu_emit_transpose },
 		{ "Slice", cpu_emit_slice },
+		{ "Softplus", cpu_emit_softplus },
 		{ "Resize", cpu_emit_resize },
 		{ "Upsample", cpu_emit_resize },
 	};

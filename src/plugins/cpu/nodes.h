@@ -21,6 +21,7 @@ int cpu_emit_channelwise(struct cpu_build *b, const struct nx_node *n, cpu_descr
 /* As cpu_emit_node, for one operator each. */
 int cpu_emit_pool(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 int cpu_emit_resize(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
+int cpu_emit_softplus(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 int cpu_emit_slice(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);
 /* A Transpose that is the middle of a channel shuffle; makes the value behind it. */
 int cpu_emit_shuffle(struct cpu_build *b, const struct nx_node *n, struct nx_err *err);

@@ -328,6 +328,50 @@ START_TEST(constants_are_told_apart)
 END_TEST
 
 #ifndef NX_CASES_ONLY
+/* Within 'own' of each number, however small it is. */
+static void check_each(const char *what, struct nx_graph *g, int value, float own)
+{
+	struct nx_engine *e = open_cpu("cpu");
+	struct answer a;
+
+	output(g, value);
+	ask(e, what, g, 1, 1, NULL, &a);
+	compare(what, a.got, a.want, a.n, 0, own);
+	answer_release(&a);
+	nx_graph_free(&g);
+	nx_engine_close(&e);
+}
+
+START_TEST(functions_are_right_where_they_are_small)
+{
+	static const char *const ops[] = { "Sigmoid", "Tanh", "Elu", "Softplus", "Exp",
+		"HardSwish" };
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++) {
+		struct nx_graph *g = graph(SHAPE(1, 5, 40, 40));
+		int x = NODE(g, "Mul", g->in[0], constant(g, 20, 20, 0, NULL));
+		check_each(ops[i], g, NODE(g, ops[i], x), 1e-4f);
+	}
+	struct nx_graph *g = graph(SHAPE(1, 5, 40, 40));
+	int x = NODE(g, "Mul", g->in[0], constant(g, 20, 20, 0, NULL));
+	check_each("SiLU", g, gate(g, x, "Sigmoid"), 1e-4f);
+	g = graph(SHAPE(1, 5, 40, 40));
+	x = NODE(g, "Mul", g->in[0], constant(g, 20, 20, 0, NULL));
+	check_each("Mish", g, NODE(g, "Mul", x, NODE(g, "Tanh", NODE(g, "Softplus", x))), 1e-4f);
+
+	/* Behind convolutions, in blocks that channels fill or do not fill. */
+	for (int64_t channels = 16; channels <= 20; channels += 4) {
+		g = graph(SHAPE(1, 8, 12, 12));
+		x = NODE(g, "Conv", g->in[0], constant(g, -6, 6, SHAPE(channels, 8, 1, 1)));
+		x = NODE(g, "Softplus", x);
+		check_each("softplus", g, conv(g, x, 8, channels, 3, true), 1e-2f);
+		g = graph(SHAPE(1, 8, 12, 12));
+		x = NODE(g, "Conv", g->in[0], constant(g, -6, 6, SHAPE(channels, 8, 1, 1)));
+		check_each("softplus", g, NODE(g, "Softplus", x), 1e-4f);
+	}
+}
+END_TEST
+
 START_TEST(threads_agree)
 {
 	struct nx_engine *one = open_cpu("cpu");
@@ -389,5 +433,6 @@ END_TEST
 
 UNIT_MAIN("engine/cpu", convolutions, deconvolutions, activations_behind_convolutions,
 	residual_sums, pools_and_norms, matrices, layouts, arithmetic_broadcasts,
-	constants_are_told_apart, threads_agree, rows_that_would_mix_run_alone, bad_specs_are_named)
+	constants_are_told_apart, functions_are_right_where_they_are_small, threads_agree,
+	rows_that_would_mix_run_alone, bad_specs_are_named)
 #endif
