@@ -321,7 +321,7 @@ def options():
     p.add_argument("--cores", type=numbers, default=[0, 1], help="which two cores (default 0,1)")
     p.add_argument("--tune", type=float, default=20, help="seconds to tune a model (default 20; 0: not)")
     p.add_argument("--no-neighbour", action="store_true", help="leave the neighbour test out")
-    p.add_argument("--output", default="-", help="where the JSON Lines go (default stdout)")
+    p.add_argument("--output", default="-", help=argparse.SUPPRESS)
     p.add_argument("--build", required=True, help=argparse.SUPPRESS)
     p.add_argument("--dir", required=True, help=argparse.SUPPRESS)
     p.add_argument("--generator", default=sys.executable, help=argparse.SUPPRESS)

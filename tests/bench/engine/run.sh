@@ -31,7 +31,7 @@ fi
 
 result=$work/result.jsonl
 "$python" "$here/bench.py" --build "$build" --dir "$work/models" --generator "$generator" \
-	--output "$result" "$@"
+	"$@" --output "$result"
 rc=$?
 [ $rc -le 1 ] && case " $* " in *" -h "* | *" --help "*) ;; *) "$python" "$here/report.py" "$result" ;; esac
 exit $rc
