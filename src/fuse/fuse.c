@@ -12,6 +12,17 @@ bool nx_node_is(const struct nx_node *n, const char *op)
 	return strcmp(n->op, op) == 0;
 }
 
+bool nx_node_is_view(const struct nx_node *n)
+{
+	static const char *const ops[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
+		"Dropout" };
+
+	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++)
+		if (nx_node_is(n, ops[i]))
+			return n->n_out == 1 || n->out[1] == NX_NO_VALUE;
+	return false;
+}
+
 bool nx_value_is_f32(const struct nx_graph *g, int value)
 {
 	return value != NX_NO_VALUE && g->values[value].dtype == NX_F32;

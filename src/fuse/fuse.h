@@ -92,6 +92,8 @@ void nx_affine(const struct nx_graph *g, const struct nx_group *group, int64_t c
 int64_t nx_pad_of(const struct nx_graph *g, const struct nx_node *pad, int axis, int side);
 
 bool nx_node_is(const struct nx_node *n, const char *op);
+/* Whether a node only says in other dimensions what its first input holds in row-major order. */
+bool nx_node_is_view(const struct nx_node *n);
 bool nx_value_is_f32(const struct nx_graph *g, int value);
 
 #endif

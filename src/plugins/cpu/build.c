@@ -19,22 +19,11 @@ static void done_with(struct cpu_build *b, const struct nx_node *n)
 			cpu_count_uses(b, n->in[i], -1);
 }
 
-static bool is_view(const struct nx_node *n)
-{
-	static const char *const ops[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
-		"Dropout" };
-
-	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++)
-		if (nx_node_is(n, ops[i]))
-			return n->n_out == 1 || n->out[1] == NX_NO_VALUE;
-	return false;
-}
-
 static int emit_single(struct cpu_build *b, const struct nx_node *n, struct nx_err *err)
 {
 	int rc = 0;
 
-	if (is_view(n) && cpu_pass(b, CPU_VIEW)) {
+	if (nx_node_is_view(n) && cpu_pass(b, CPU_VIEW)) {
 		const struct cpu_view view = { .of = n->in[0], .kind = CPU_VIEW_SHAPE };
 		cpu_view_add(b, n->out[0], &view);
 	} else {
@@ -143,7 +132,7 @@ static void start(struct cpu_build *b)
 	for (size_t i = 0; i < g->n_out; i++)
 		b->val[g->out[i]].shown = true;
 	for (size_t i = g->n_nodes; i-- > 0;)
-		if (is_view(&g->nodes[i]) && b->val[g->nodes[i].out[0]].shown)
+		if (nx_node_is_view(&g->nodes[i]) && b->val[g->nodes[i].out[0]].shown)
 			b->val[g->nodes[i].in[0]].shown = true;
 	for (size_t i = 0; i < g->n_in; i++) {
 		int buf = cpu_buf_new(b->e, CPU_INPUT, cpu_value_bytes(b, g->in[i]));

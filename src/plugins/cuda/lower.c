@@ -182,17 +182,6 @@ static void refuse(struct cu_build *b, const struct nx_node *n)
 			cu_make(b, n->out[k], CU_PLAIN);
 }
 
-static bool is_view(const struct nx_node *n)
-{
-	static const char *const ops[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
-		"Dropout" };
-
-	for (size_t i = 0; i < NX_ARRAY_LEN(ops); i++)
-		if (nx_node_is(n, ops[i]))
-			return n->n_out == 1 || n->out[1] == NX_NO_VALUE;
-	return false;
-}
-
 /* A value of the same shape takes over every layout, one of another shape only row-major order. */
 static void emit_alias(struct cu_build *b, const struct nx_node *n)
 {
@@ -229,7 +218,7 @@ static void emit_single(struct cu_build *b, const struct nx_node *n)
 		refuse(b, n);
 		return;
 	}
-	if (is_view(n)) {
+	if (nx_node_is_view(n)) {
 		emit_alias(b, n);
 		return;
 	}
